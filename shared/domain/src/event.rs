@@ -1,0 +1,78 @@
+//! What happened to a booking, told to the functions that write tickets and mail.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    booking::{Booking, RefundStatus, Status},
+    ids::{BookingId, ShowId},
+};
+
+/// The EventBridge `source` of every event of ours.
+pub const SOURCE: &str = "usher.bookings";
+
+/// What happened; the EventBridge `detail-type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// The capture is recorded: tickets are due.
+    BookingPaid,
+    /// An attempt to pay failed while the hold lives.
+    PaymentFailed,
+    /// It ended; the booking's reason says why.
+    BookingCancelled,
+    /// The provider has the refund.
+    RefundDone,
+}
+
+impl Kind {
+    /// The text in `detail-type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BookingPaid => "BookingPaid",
+            Self::PaymentFailed => "PaymentFailed",
+            Self::BookingCancelled => "BookingCancelled",
+            Self::RefundDone => "RefundDone",
+        }
+    }
+}
+
+/// One event. Consumers re-read the booking and act on its present state: events repeat and come in any order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Booking and version: the same change always has the same id.
+    pub id: String,
+    /// What happened.
+    pub kind: Kind,
+    /// To which booking.
+    pub booking_id: BookingId,
+    /// At which show.
+    pub show_id: ShowId,
+    /// The booking's version after it.
+    pub version: u64,
+}
+
+/// The events that the step from `old` to `new` of one booking's item means; none for most steps.
+#[must_use]
+pub fn between(old: Option<&Booking>, new: &Booking) -> Vec<Event> {
+    let was = |test: fn(&Booking) -> bool| old.is_some_and(test);
+    let refunded = |b: &Booking| b.refund.is_some_and(|refund| refund.status == RefundStatus::Done);
+    let cancelled = |b: &Booking| matches!(b.status, Status::Cancelled(_));
+    let failures = old.map_or(0, |b| b.payment.failures.len());
+    let happened = [
+        (Kind::BookingPaid, new.is_paid() && !was(Booking::is_paid)),
+        (Kind::PaymentFailed, new.payment.failures.len() > failures),
+        (Kind::BookingCancelled, cancelled(new) && !was(cancelled)),
+        (Kind::RefundDone, refunded(new) && !was(refunded)),
+    ];
+    let kinds = happened.into_iter().filter(|&(_, it)| it).map(|(kind, _)| kind);
+    kinds
+        .map(|kind| Event {
+            id: format!("{}-{}-{}", new.id, new.version, kind.as_str()),
+            kind,
+            booking_id: new.id,
+            show_id: new.show,
+            version: new.version,
+        })
+        .collect()
+}

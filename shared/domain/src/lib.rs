@@ -1,0 +1,18 @@
+//! What Usher knows about selling seats: ids, money, time, plans, bookings and the rules that move them.
+//!
+//! Pure: no async, no AWS, no HTTP, no clock of its own, no I/O. A rule is a function from state, command and `now`
+//! to a plan or a [`Refusal`]; the crates around this one carry the plan out.
+
+pub mod availability;
+pub mod booking;
+pub mod catalogue;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod payment;
+pub mod plan;
+pub mod time;
+
+pub use error::{Error, Fault, ProviderError, Refusal, StoreError};
+pub use time::Timestamp;

@@ -1,0 +1,70 @@
+//! What Usher knows of a payment at the provider.
+
+use crate::{
+    ids::{BookingId, IntentId, ReceiptId},
+    money::Money,
+};
+
+/// Where the provider's intent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IntentStatus {
+    /// The buyer has not paid, or an attempt failed.
+    RequiresPayment,
+    /// The buyer has to pass the bank's check (3-D Secure).
+    RequiresAction,
+    /// The provider is at it.
+    Processing,
+    /// The money is reserved, not taken (`requires_capture`).
+    Authorised,
+    /// The money is taken (`succeeded`).
+    Captured,
+    /// It can never be paid.
+    Cancelled,
+}
+
+/// The provider's record of one booking's payment, as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// As the provider names it.
+    pub id: IntentId,
+    /// Where it is.
+    pub status: IntentStatus,
+    /// What it is for.
+    pub amount: Money,
+    /// From its metadata.
+    pub booking: Option<BookingId>,
+    /// What the buyer's browser pays with. Never logged.
+    pub client_secret: Option<String>,
+}
+
+/// A refund the provider knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRefund {
+    /// In the intent's currency.
+    pub amount: Money,
+    /// From its metadata.
+    pub booking: Option<BookingId>,
+    /// Whether the provider has accepted it (it may still be on its way to the buyer).
+    pub accepted: bool,
+}
+
+/// What a webhook told: a hint about an intent, never a fact about money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// As the provider names this notification; the same one may come many times.
+    pub id: ReceiptId,
+    /// The provider's event type, such as `payment_intent.amount_capturable_updated`.
+    pub kind: String,
+    /// The intent it is about.
+    pub intent: Option<IntentId>,
+    /// The booking, from the intent's metadata.
+    pub booking: Option<BookingId>,
+}
+
+impl Notification {
+    /// Whether it reports a failed attempt to pay.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.kind == "payment_intent.payment_failed"
+    }
+}

@@ -1,0 +1,32 @@
+//! Card payments on Stripe's wire protocol: intents with manual capture, refunds, signed webhooks.
+
+use async_trait::async_trait;
+use domain::{
+    ProviderError,
+    ids::{BookingId, IntentId},
+    money::Money,
+    payment::{Intent, ProviderRefund},
+};
+
+/// The payment provider. Every call may be repeated: the keys make it one.
+#[async_trait]
+pub trait Payments: Send + Sync {
+    /// The booking's one intent: created with manual capture under the booking id as idempotency key, or the same one
+    /// again.
+    async fn create(&self, booking: BookingId, total: Money) -> Result<Intent, ProviderError>;
+
+    /// The intent as it is now.
+    async fn fetch(&self, intent: &IntentId) -> Result<Intent, ProviderError>;
+
+    /// Takes the authorised money. Refused when the intent is not (or no longer) authorised.
+    async fn capture(&self, intent: &IntentId) -> Result<Intent, ProviderError>;
+
+    /// Makes sure it can never be paid. Refused when the money is taken or being processed.
+    async fn cancel(&self, intent: &IntentId) -> Result<Intent, ProviderError>;
+
+    /// The refunds of the intent, all pages.
+    async fn refunds(&self, intent: &IntentId) -> Result<Vec<ProviderRefund>, ProviderError>;
+
+    /// Gives `amount` back, with the booking in the refund's metadata.
+    async fn refund(&self, intent: &IntentId, booking: BookingId, amount: Money) -> Result<ProviderRefund, ProviderError>;
+}
