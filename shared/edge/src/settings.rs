@@ -1,0 +1,144 @@
+//! Settings from the environment: the same names deployed and local, every problem told at once.
+
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, sync::Mutex};
+
+use crate::{auth::Auth, run::Failure};
+
+/// The named values a function starts from, and what is wrong with them.
+pub struct Settings {
+    values: BTreeMap<String, String>,
+    problems: Mutex<Vec<String>>,
+}
+
+impl Settings {
+    /// From the process environment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
+    pub fn from_env() -> Self {
+        Self::new(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+    }
+
+    /// From the given names and values.
+    pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { values: values.into_iter().collect(), problems: Mutex::default() }
+    }
+
+    /// The value, when there is one that is not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A value that must be there.
+    pub fn text(&self, name: &str) -> String {
+        self.get(name).map_or_else(|| self.missing(name), str::to_owned)
+    }
+
+    /// A value that must be there and parse.
+    pub fn parsed<T: FromStr<Err: Display> + Default>(&self, name: &str) -> T {
+        match self.get(name) {
+            None => self.missing(name),
+            Some(text) => text.parse().unwrap_or_else(|why| self.malformed(name, &why)),
+        }
+    }
+
+    /// A whole number inside `range`, or `default` when it is not set.
+    pub fn number(&self, name: &str, range: RangeInclusive<u32>, default: u32) -> u32 {
+        let Some(text) = self.get(name) else { return default };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => self.malformed(name, &format!("expected a whole number from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    /// How callers are known: see [`Auth`].
+    pub fn auth(&self) -> Auth {
+        Auth::from_settings(self)
+    }
+
+    /// Whether DynamoDB is this machine's own, and never AWS's.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let endpoint = self.get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| self.get("AWS_ENDPOINT_URL"));
+        endpoint.and_then(host).is_some_and(|host| {
+            let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host == "localhost" || host == "host.docker.internal" || ip.is_ok_and(|ip| ip.is_loopback())
+        })
+    }
+
+    /// Notes what is wrong with `name`; [`Settings::check`] tells.
+    pub fn malformed<T: Default>(&self, name: &str, why: &dyn Display) -> T {
+        self.problem(format!("{name}: {why}"));
+        T::default()
+    }
+
+    fn missing<T: Default>(&self, name: &str) -> T {
+        self.malformed(name, &"not set")
+    }
+
+    fn problem(&self, text: String) {
+        let mut problems = self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !problems.contains(&text) {
+            problems.push(text);
+        }
+    }
+
+    /// Stops the start when anything was wrong, naming all of it.
+    ///
+    /// # Errors
+    /// One line a problem. Values are never in it: they may be secrets.
+    pub fn check(&self) -> Result<(), Failure> {
+        let problems = self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if problems.is_empty() { Ok(()) } else { Err(Failure(format!("settings:\n  {}", problems.join("\n  ")))) }
+    }
+}
+
+/// The host of a URL, without port.
+fn host(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if authority.starts_with('[') {
+        return authority.split_inclusive(']').next();
+    }
+    authority.split(':').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        Settings::new(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())))
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_and_no_value() {
+        let settings = settings(&[("HOLD_TTL_SECONDS", "s3cret"), ("EMPTY", "")]);
+        settings.text("TABLE_NAME");
+        settings.text("EMPTY");
+        settings.number("HOLD_TTL_SECONDS", 60..=840, 600);
+        let told = settings.check().unwrap_err().to_string();
+        for part in ["TABLE_NAME: not set", "EMPTY: not set", "HOLD_TTL_SECONDS: expected a whole number from 60 to 840"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
+    fn only_this_machine_is_local() {
+        let cases = [
+            ("http://127.0.0.1:8000", true),
+            ("http://localhost:4566/", true),
+            ("http://[::1]:8000", true),
+            ("http://host.docker.internal:8000", true),
+            ("https://dynamodb.eu-central-1.amazonaws.com", false),
+            ("http://localhost.evil.example", false),
+            ("http://127.0.0.1@evil.example", false),
+            ("http://10.0.0.1:8000", false),
+        ];
+        for (url, local) in cases {
+            assert_eq!(settings(&[("AWS_ENDPOINT_URL", url)]).is_local(), local, "{url}");
+        }
+        assert!(!settings(&[]).is_local());
+    }
+}
