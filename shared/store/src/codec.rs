@@ -1,0 +1,65 @@
+//! Between items and types: `serde` shapes with short attribute names, and the one place where keys are put in.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::StoreError;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Store, call::read_failed, keys::Key};
+
+/// An item as the SDK has it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Name of the partition key attribute.
+pub(crate) const PK: &str = "PK";
+/// Name of the sort key attribute.
+pub(crate) const SK: &str = "SK";
+
+/// A string attribute.
+pub(crate) fn s(text: impl ToString) -> AttributeValue {
+    AttributeValue::S(text.to_string())
+}
+
+/// A number attribute.
+pub(crate) fn n(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// The key attributes of `key`.
+pub(crate) fn key_attributes(key: &Key) -> Item {
+    let (pk, sk) = key.parts();
+    HashMap::from([(PK.to_owned(), AttributeValue::S(pk)), (SK.to_owned(), AttributeValue::S(sk))])
+}
+
+/// `value` under `key`.
+pub(crate) fn encode(key: &Key, value: &impl Serialize) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(value)
+        .map_err(|why| StoreError::Corrupt(format!("{key:?} does not encode: {why}")))?;
+    item.extend(key_attributes(key));
+    Ok(item)
+}
+
+/// What `item` holds.
+pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let (pk, sk) = (text(PK), text(SK));
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+        .map_err(|why| StoreError::Corrupt(format!("{pk} {sk} does not decode: {why}")))
+}
+
+/// The key that `item` is under.
+pub(crate) fn key_of(item: &Item) -> Result<Key, StoreError> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let key = text(PK).zip(text(SK)).and_then(|(pk, sk)| Key::parse(pk, sk).ok());
+    key.ok_or_else(|| StoreError::Corrupt(format!("unknown key {:?} {:?}", item.get(PK), item.get(SK))))
+}
+
+impl Store {
+    /// One item, consistently or not.
+    pub(crate) async fn get_item(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
+        let answer = get.consistent_read(consistent).send().await.map_err(read_failed)?;
+        Ok(answer.item)
+    }
+}
