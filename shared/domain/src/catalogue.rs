@@ -122,12 +122,14 @@ pub struct Show {
     pub currency: Currency,
     /// Minor units for each category of the plan.
     pub prices: BTreeMap<CategoryId, i64>,
-    /// Places one buyer may have.
-    pub max_seats_per_buyer: u32,
-    /// How long a hold lives, in seconds.
-    pub hold_ttl_seconds: u32,
+    /// Places one buyer may have, where the show says so itself.
+    pub max_seats_per_buyer: Option<u32>,
+    /// How long a hold lives, in seconds, where the show says so itself.
+    pub hold_ttl_seconds: Option<u32>,
     /// Whether buyers come in through the waiting room.
     pub waiting_room: WaitingRoom,
+    /// When it was published.
+    pub created_at: Timestamp,
     /// One more with every change.
     pub version: u64,
 }
@@ -137,5 +139,23 @@ impl Show {
     #[must_use]
     pub fn price(&self, category: &CategoryId) -> Option<Money> {
         self.prices.get(category).map(|&minor| Money::new(minor, self.currency))
+    }
+
+    /// The cheapest of its prices.
+    #[must_use]
+    pub fn from_price(&self) -> Option<Money> {
+        self.prices.values().min().map(|&minor| Money::new(minor, self.currency))
+    }
+
+    /// How long a hold lives, in seconds: the show's own value, else `default` (the environment's).
+    #[must_use]
+    pub fn hold_ttl_seconds(&self, default: u32) -> u32 {
+        self.hold_ttl_seconds.unwrap_or(default)
+    }
+
+    /// Places one buyer may have.
+    #[must_use]
+    pub fn max_seats_per_buyer(&self) -> u32 {
+        self.max_seats_per_buyer.unwrap_or(SEATS_PER_BUYER_DEFAULT)
     }
 }
