@@ -90,6 +90,10 @@ uuid_id!(
     /// A hold and the sale it becomes. UUIDv8, derived: see [`BookingId::derive`].
     BookingId, "bkg_", "booking id"
 );
+uuid_id!(
+    /// One issue of one place of a booking. UUIDv8, derived: see [`crate::ticket::TicketClaim::id`].
+    TicketId, "tkt_", "ticket id"
+);
 
 impl BookingId {
     /// The id of the booking that `buyer` asks for at `show` under `key`: the same three give the same id for ever,

@@ -8,10 +8,13 @@ pub mod booking;
 pub mod catalogue;
 pub mod error;
 pub mod event;
+pub mod hold;
 pub mod ids;
 pub mod money;
 pub mod payment;
 pub mod plan;
+pub mod settlement;
+pub mod ticket;
 pub mod time;
 
 pub use error::{Error, Fault, ProviderError, Refusal, StoreError};
