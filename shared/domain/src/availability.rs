@@ -112,22 +112,29 @@ pub fn state_at(bits: &[u8], index: usize) -> SeatState {
     bits.get(index / 4).map_or(SeatState::Free, |byte| SeatState::from_bits(byte >> (6 - 2 * (index % 4))))
 }
 
-/// Packs a row whose seats not in `states` are free.
+/// How many seats of a packed row are in each state; what is beyond its last seat is free and not counted.
 #[must_use]
-pub fn pack(row: &Row, states: &BTreeMap<SeatName, SeatState>, sequence: String) -> PackedRow {
-    let mut packer = Packer::default();
+pub fn count(bits: &[u8]) -> Counts {
     let mut counts = Counts::default();
-    for seat in &row.seats {
-        let state = states.get(&seat.name).copied().unwrap_or(SeatState::Free);
-        match state {
+    for index in 0..bits.len() * 4 {
+        match state_at(bits, index) {
             SeatState::Free => {}
             SeatState::Held => counts.held += 1,
             SeatState::Sold => counts.sold += 1,
             SeatState::Blocked => counts.blocked += 1,
         }
-        packer.push(state);
     }
-    PackedRow { bits: packer.bytes, counts, sequence }
+    counts
+}
+
+/// Packs a row whose seats not in `states` are free.
+#[must_use]
+pub fn pack(row: &Row, states: &BTreeMap<SeatName, SeatState>, sequence: String) -> PackedRow {
+    let mut packer = Packer::default();
+    for seat in &row.seats {
+        packer.push(states.get(&seat.name).copied().unwrap_or(SeatState::Free));
+    }
+    PackedRow { counts: count(&packer.bytes), bits: packer.bytes, sequence }
 }
 
 impl SectionAvailability {
@@ -148,5 +155,82 @@ impl SectionAvailability {
             }
         }
         packer.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::Seat;
+
+    const STATES: [SeatState; 4] = [SeatState::Free, SeatState::Held, SeatState::Sold, SeatState::Blocked];
+
+    fn row(id: usize, seats: usize) -> Row {
+        let seat = |n: usize| Seat {
+            name: n.to_string().parse().unwrap(),
+            label: n.to_string(),
+            x: 0.0,
+            y: 0.0,
+            category: "standard".parse().unwrap(),
+            accessible: false,
+            companion: false,
+            obstructed_view: false,
+        };
+        Row { id: format!("r{id}").parse().unwrap(), label: id.to_string(), seats: (0..seats).map(seat).collect() }
+    }
+
+    fn section(rows: &[Vec<SeatState>]) -> Section {
+        let rows = rows.iter().enumerate().map(|(id, states)| row(id, states.len())).collect();
+        Section { id: "A".parse().unwrap(), name: "A".to_owned(), rows }
+    }
+
+    fn packed(row: &Row, states: &[SeatState]) -> PackedRow {
+        let taken = row.seats.iter().zip(states).filter(|(_, state)| **state != SeatState::Free);
+        pack(row, &taken.map(|(seat, state)| (seat.name.clone(), *state)).collect(), "1".to_owned())
+    }
+
+    #[test]
+    fn bits_stand_most_significant_first() {
+        let row = row(0, 5);
+        let states = [SeatState::Held, SeatState::Sold, SeatState::Blocked, SeatState::Free, SeatState::Blocked];
+        let packed = packed(&row, &states);
+        assert_eq!(packed.bits, [0b01_10_11_00, 0b11_00_00_00]);
+        assert_eq!(packed.counts, Counts { held: 1, sold: 1, blocked: 2 });
+    }
+
+    #[test]
+    fn a_seat_that_the_plan_does_not_have_is_not_counted() {
+        let states = BTreeMap::from([("99".parse().unwrap(), SeatState::Sold)]);
+        assert_eq!(pack(&row(0, 3), &states, String::new()).counts, Counts::default());
+    }
+
+    proptest! {
+        /// Against the naive model: a list of states a row, concatenated.
+        #[test]
+        fn a_section_packs_like_the_list_of_its_seats(
+            rows in prop::collection::vec(prop::collection::vec(prop::sample::select(&STATES[..]), 0..13), 0..6),
+            touched in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let section = section(&rows);
+            let mut availability = SectionAvailability::default();
+            let mut model = Vec::new();
+            for ((row, states), touched) in section.rows.iter().zip(&rows).zip(touched) {
+                if touched {
+                    availability.rows.insert(row.id.clone(), packed(row, states));
+                }
+                model.extend(states.iter().map(|state| if touched { *state } else { SeatState::Free }));
+            }
+            let bits = availability.packed(&section);
+            prop_assert_eq!(bits.len(), model.len().div_ceil(4));
+            for (index, state) in model.iter().enumerate() {
+                prop_assert_eq!(state_at(&bits, index), *state);
+            }
+            let of = |wanted: SeatState| u32::try_from(model.iter().filter(|state| **state == wanted).count()).unwrap();
+            let expected = Counts { held: of(SeatState::Held), sold: of(SeatState::Sold), blocked: of(SeatState::Blocked) };
+            prop_assert_eq!(availability.counts(), expected);
+            prop_assert_eq!(count(&bits), expected);
+        }
     }
 }

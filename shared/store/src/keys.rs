@@ -28,8 +28,6 @@ pub enum Key {
     PlanSection(VenueId, u32, SectionId),
     /// An event.
     Event(EventId),
-    /// One show, beside its event: the event's partition lists its shows.
-    EventShow(EventId, ShowId),
     /// A show.
     Show(ShowId),
     /// An event in a month of the whole catalogue: `2026-11`, then the date it is first on.
@@ -38,6 +36,8 @@ pub enum Key {
     City(String, String, Entry),
     /// An event under one word of its title, artists or venue.
     Term(String, Entry),
+    /// Every month that has an entry.
+    Months,
     /// What the map shows of a section.
     Availability(ShowId, SectionId),
     /// A notification that was taken note of, by sender and its id.
@@ -74,11 +74,11 @@ impl Key {
                 (format!("PLAN#{venue}#{version}"), format!("SECTION#{section}"))
             }
             Self::Event(event) => (format!("EVENT#{event}"), "EVENT".to_owned()),
-            Self::EventShow(event, show) => (format!("EVENT#{event}"), format!("SHOW#{show}")),
             Self::Show(show) => (format!("SHOW#{show}"), "SHOW".to_owned()),
             Self::All(month, entry) => (format!("ALL#{month}"), entry.to_string()),
             Self::City(city, month, entry) => (format!("CITY#{city}#{month}"), entry.to_string()),
             Self::Term(token, entry) => (format!("TERM#{token}"), entry.to_string()),
+            Self::Months => ("CATALOGUE#MONTHS".to_owned(), "MONTHS".to_owned()),
             Self::Availability(show, section) => (format!("AVAIL#{show}#{section}"), "AVAIL".to_owned()),
             Self::Receipt(sender, id) => (format!("RECEIPT#{sender}#{id}"), "RECEIPT".to_owned()),
         }
@@ -111,10 +111,7 @@ impl Key {
                         Some(section) => Self::PlanSection(id(venue)?, id(version)?, id(section)?),
                     }
                 }
-                "EVENT" => match sk.strip_prefix("SHOW#") {
-                    None => Self::Event(id(rest)?),
-                    Some(show) => Self::EventShow(id(rest)?, id(show)?),
-                },
+                "EVENT" => Self::Event(id(rest)?),
                 "SHOW" => Self::Show(id(rest)?),
                 "ALL" => Self::All(rest.to_owned(), entry(sk)?),
                 "CITY" => {
@@ -122,6 +119,7 @@ impl Key {
                     Self::City(city.to_owned(), month.to_owned(), entry(sk)?)
                 }
                 "TERM" => Self::Term(rest.to_owned(), entry(sk)?),
+                "CATALOGUE" => Self::Months,
                 "AVAIL" => {
                     let [show, section] = split(rest)?;
                     Self::Availability(id(show)?, id(section)?)
@@ -175,15 +173,6 @@ pub fn catalogue_term(token: &str) -> String {
     format!("TERM#{token}")
 }
 
-/// Partition of an event with its shows.
-#[must_use]
-pub fn event(event: EventId) -> String {
-    format!("EVENT#{event}")
-}
-
-/// Sort key prefix of the shows in an event's partition.
-pub const EVENT_SHOW_PREFIX: &str = "SHOW#";
-
 /// Partition of the due index that `booking` falls in.
 #[must_use]
 pub fn due_shard_of(booking: BookingId) -> String {
@@ -222,4 +211,104 @@ fn split<const N: usize>(text: &str) -> Option<[&str; N]> {
 fn entry(sk: &str) -> Option<Entry> {
     let (date, event) = sk.split_once('#')?;
     Some(Entry { date: date.to_owned(), event: id(event)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn uuids() -> impl Strategy<Value = Uuid> {
+        any::<u128>().prop_map(Uuid::from_u128)
+    }
+
+    fn slug<T: FromStr<Err = IllFormed> + fmt::Debug>() -> impl Strategy<Value = T> {
+        "[A-Za-z0-9_.~-]{1,32}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn user() -> impl Strategy<Value = UserId> {
+        "[ -~]{1,60}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn seats() -> impl Strategy<Value = SeatId> {
+        (slug(), slug(), slug()).prop_map(|(section, row, seat)| SeatId { section, row, seat })
+    }
+
+    fn entries() -> impl Strategy<Value = Entry> {
+        let dates = (2000u32..2100, 1u32..13, 1u32..32).prop_map(|(y, m, d)| format!("{y}-{m:02}-{d:02}"));
+        (dates, uuids()).prop_map(|(date, event)| Entry { date, event: EventId::from_uuid(event) })
+    }
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let show = || uuids().prop_map(ShowId::from_uuid);
+        let venue = || uuids().prop_map(VenueId::from_uuid);
+        let months = "20[0-9]{2}-[01][0-9]";
+        prop_oneof![
+            (show(), seats()).prop_map(|(show, seat)| Key::Seat(show, seat)),
+            (show(), slug(), any::<u16>()).prop_map(|(show, area, shard)| Key::AreaShard(show, area, shard)),
+            uuids().prop_map(|id| Key::Booking(BookingId::from_uuid(id))),
+            (show(), user()).prop_map(|(show, user)| Key::Buyer(show, user)),
+            venue().prop_map(Key::Venue),
+            (venue(), any::<u32>()).prop_map(|(venue, version)| Key::Plan(venue, version)),
+            (venue(), any::<u32>(), slug()).prop_map(|(venue, version, section)| Key::PlanSection(venue, version, section)),
+            uuids().prop_map(|id| Key::Event(EventId::from_uuid(id))),
+            show().prop_map(Key::Show),
+            (months, entries()).prop_map(|(month, entry)| Key::All(month, entry)),
+            ("[a-z一-龥-]{1,20}", months, entries()).prop_map(|(city, month, entry)| Key::City(city, month, entry)),
+            ("[a-z0-9一-龥]{1,20}", entries()).prop_map(|(token, entry)| Key::Term(token, entry)),
+            Just(Key::Months),
+            (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
+            ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_read_back_from_its_text(key in keys()) {
+            let (pk, sk) = key.parts();
+            prop_assert_eq!(Key::parse(&pk, &sk), Ok(key));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(pk in ".{0,60}", sk in ".{0,60}") {
+            let _ = Key::parse(&pk, &sk);
+        }
+
+        /// Two things never share an item.
+        #[test]
+        fn different_keys_have_different_texts(one in keys(), other in keys()) {
+            prop_assert_eq!(one == other, one.parts() == other.parts());
+        }
+    }
+
+    #[test]
+    fn the_texts_of_the_keys() {
+        let uuid = Uuid::from_u128;
+        let (show, venue) = (ShowId::from_uuid(uuid(1)), VenueId::from_uuid(uuid(2)));
+        let event = EventId::from_uuid(uuid(3));
+        let seat: SeatId = "A:r1:7".parse().unwrap();
+        let section = seat.section.clone();
+        let entry = Entry { date: "2026-11-22".to_owned(), event };
+        let keys = [
+            Key::Seat(show, seat),
+            Key::AreaShard(show, "floor".parse().unwrap(), 3),
+            Key::Booking(BookingId::from_uuid(uuid(4))),
+            Key::Buyer(show, "ada".parse().unwrap()),
+            Key::Venue(venue),
+            Key::Plan(venue, 1),
+            Key::PlanSection(venue, 1, section.clone()),
+            Key::Event(event),
+            Key::Show(show),
+            Key::All("2026-11".to_owned(), entry.clone()),
+            Key::City("sao-paulo".to_owned(), "2026-11".to_owned(), entry.clone()),
+            Key::Term("flute".to_owned(), entry),
+            Key::Months,
+            Key::Availability(show, section),
+            Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
+        ];
+        let texts: Vec<String> = keys.iter().map(|key| { let (pk, sk) = key.parts(); format!("{pk} | {sk}") }).collect();
+        insta::assert_snapshot!(texts.join("\n"));
+    }
 }

@@ -1,0 +1,198 @@
+//! What maps show: one item a section, written by `project` only, a whole row at a time.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::{
+    error::SdkError, operation::update_item::UpdateItemError, primitives::Blob, types::AttributeValue,
+};
+use domain::{
+    StoreError, Timestamp,
+    availability::{PackedRow, SeatState, SectionAvailability, count},
+    catalogue::area_shards,
+    ids::{AreaId, RowId, SeatName, SectionId, ShowId},
+    plan::Area,
+    time::{from_millis, millis},
+};
+
+use crate::{
+    Store,
+    cache::ShowAvailability,
+    call::write_failed,
+    codec::{Item, SK, decode, key_attributes, key_of, n, s},
+    expression::Update,
+    keys::{Key, seat_of_row, seat_row},
+    plan::PlanOverview,
+    seat::{SeatItem, SeatStatus},
+    show::REMAINING,
+};
+
+/// Attribute with the number of changes.
+const VERSION: &str = "v";
+/// Attribute with the time of the last change, in milliseconds.
+const CHANGED_AT: &str = "u";
+/// What the attribute of a row begins with.
+const ROW_PREFIX: &str = "r.";
+/// In a row: the bits, and the stream position they were read at.
+const BITS: &str = "b";
+const SEQUENCE: &str = "q";
+/// Stream positions are compared as text of this many digits; DynamoDB's have up to 40.
+const SEQUENCE_DIGITS: usize = 40;
+
+/// A stream position as text that compares like the number.
+fn padded(sequence: &str) -> String {
+    format!("{:0>SEQUENCE_DIGITS$}", sequence.trim_start_matches('0'))
+}
+
+fn section_of(item: &Item) -> Result<SectionAvailability, StoreError> {
+    let corrupt = || StoreError::Corrupt("a section's availability does not decode".to_owned());
+    let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<i64>().ok());
+    let mut rows = BTreeMap::new();
+    for (name, value) in item {
+        let Some(row) = name.strip_prefix(ROW_PREFIX) else { continue };
+        let parts = value.as_m().map_err(|_| corrupt())?;
+        let bits = parts.get(BITS).and_then(|bits| bits.as_b().ok()).ok_or_else(corrupt)?.as_ref().to_vec();
+        let sequence = parts.get(SEQUENCE).and_then(|sequence| sequence.as_s().ok()).ok_or_else(corrupt)?;
+        let row: RowId = row.parse().map_err(|_| corrupt())?;
+        rows.insert(row, PackedRow { counts: count(&bits), bits, sequence: sequence.clone() });
+    }
+    let version = number(VERSION).and_then(|version| u64::try_from(version).ok()).ok_or_else(corrupt)?;
+    Ok(SectionAvailability { rows, version, changed_at: number(CHANGED_AT).and_then(from_millis) })
+}
+
+impl Store {
+    /// What the map shows of a section; untouched if nothing was ever taken there. At most one read unit up to 8 KB.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn availability(&self, show: ShowId, section: &SectionId) -> Result<SectionAvailability, StoreError> {
+        let item = self.get_item(&Key::Availability(show, section.clone()), false).await?;
+        item.map_or_else(|| Ok(SectionAvailability::default()), |item| section_of(&item))
+    }
+
+    /// What the map shows of these sections, in their order.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn availabilities(
+        &self,
+        show: ShowId,
+        sections: &[SectionId],
+    ) -> Result<Vec<SectionAvailability>, StoreError> {
+        let keys: Vec<Key> = sections.iter().map(|section| Key::Availability(show, section.clone())).collect();
+        let mut found = BTreeMap::new();
+        for item in self.batch_get(&keys, false).await? {
+            if let Key::Availability(_, section) = key_of(&item)? {
+                found.insert(section, section_of(&item)?);
+            }
+        }
+        Ok(sections.iter().map(|section| found.remove(section).unwrap_or_default()).collect())
+    }
+
+    /// Places left in each of these areas, in their order: the sum of the area's counters.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn area_remaining(&self, show: ShowId, areas: &[Area]) -> Result<Vec<u32>, StoreError> {
+        let shards = areas.iter().flat_map(|area| (0..area_shards(area.capacity)).map(move |shard| (&area.id, shard)));
+        let keys: Vec<Key> = shards.map(|(area, shard)| Key::AreaShard(show, area.clone(), shard)).collect();
+        let mut remaining: BTreeMap<AreaId, u32> = BTreeMap::new();
+        for item in self.batch_get(&keys, false).await? {
+            let Key::AreaShard(_, area, _) = key_of(&item)? else { continue };
+            let places = item.get(REMAINING).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u32>().ok());
+            let places = places.ok_or_else(|| StoreError::Corrupt(format!("the counter of area {area} is no number")))?;
+            *remaining.entry(area).or_default() += places;
+        }
+        Ok(areas.iter().map(|area| remaining.get(&area.id).copied().unwrap_or_default()).collect())
+    }
+
+    /// Every section and area of a show, in plan order.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn show_availability(&self, show: ShowId, overview: &PlanOverview) -> Result<ShowAvailability, StoreError> {
+        let sections: Vec<SectionId> = overview.sections.iter().map(|section| section.id.clone()).collect();
+        let (sections, areas) =
+            futures::try_join!(self.availabilities(show, &sections), self.area_remaining(show, &overview.areas))?;
+        Ok(ShowAvailability { sections, areas })
+    }
+
+    /// The state of every seat of a row that is not free, as it is now.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn row_states(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        row: &RowId,
+    ) -> Result<BTreeMap<SeatName, SeatState>, StoreError> {
+        let mut states = BTreeMap::new();
+        for item in self.query_partition(&seat_row(show, section, row)).await? {
+            let seat = item.get(SK).and_then(|sk| sk.as_s().ok()).and_then(|sk| seat_of_row(sk));
+            let seat = seat.ok_or_else(|| StoreError::Corrupt("a seat without a name".to_owned()))?;
+            let state = match decode::<SeatItem>(item)?.status {
+                SeatStatus::Held => SeatState::Held,
+                SeatStatus::Sold => SeatState::Sold,
+                SeatStatus::Blocked => SeatState::Blocked,
+            };
+            states.insert(seat, state);
+        }
+        Ok(states)
+    }
+
+    /// Replaces a row, unless it was already written from the same stream position or a later one. Whether it was
+    /// written.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn put_row(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        row: &RowId,
+        packed: &PackedRow,
+        changed_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sequence = padded(&packed.sequence);
+        let parts = [
+            (BITS.to_owned(), AttributeValue::B(Blob::new(packed.bits.clone()))),
+            (SEQUENCE.to_owned(), s(&sequence)),
+        ];
+        let attribute = format!("{ROW_PREFIX}{row}");
+        let (update, condition, names, values) = Update::default()
+            .set("#r = :r", &[("#r", &attribute)], [(":r", AttributeValue::M(parts.into_iter().collect()))])
+            .set("#u = :u", &[("#u", CHANGED_AT)], [(":u", n(millis(changed_at)))])
+            .add("#v :one", &[("#v", VERSION)], [(":one", n(1))])
+            .require("(attribute_not_exists(#r) OR #r.#q < :q)", &[("#q", SEQUENCE)], [(":q", s(&sequence))])
+            .render();
+        let key = key_attributes(&Key::Availability(show, section.clone()));
+        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key));
+        let call = call
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(inner)) if is_older(inner.err()) => Ok(false),
+            Err(error) => Err(write_failed(error)),
+        }
+    }
+}
+
+fn is_older(error: &UpdateItemError) -> bool {
+    matches!(error, UpdateItemError::ConditionalCheckFailedException(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::padded;
+
+    #[test]
+    fn padded_positions_compare_like_numbers() {
+        assert!(padded("9") < padded("10"));
+        assert!(padded("100000000000000000009") < padded("100000000000000000010"));
+        assert!(padded("999999999999999999999999") < padded("1000000000000000000000000"));
+        assert_eq!(padded("0007"), padded("7"));
+    }
+}

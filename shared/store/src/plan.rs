@@ -1,0 +1,203 @@
+//! Seating plans: an overview and one item a section, all immutable.
+
+use std::{
+    collections::HashMap,
+    io::{Read as _, Write as _},
+};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use domain::{
+    Error, Fault, Refusal, StoreError,
+    catalogue::Venue,
+    ids::{CategoryId, RowId, SeatName, SectionId, VenueId},
+    plan::{Area, PlanCategory, Row, Seat, SeatingPlan, Section},
+};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    Store,
+    call::write_failed,
+    codec::{Item, key_attributes},
+    keys::Key,
+};
+
+/// Attribute of the compressed JSON.
+const PACKED: &str = "z";
+/// A compressed part of a plan, at most: an item ends at 400 KB.
+const PART_BYTES_MAX: usize = 390_000;
+/// What a compressed part may unpack to, at most.
+const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Sections written at the same time.
+const WRITES_AT_ONCE: usize = 8;
+
+const ACCESSIBLE: u8 = 1;
+const COMPANION: u8 = 2;
+const OBSTRUCTED: u8 = 4;
+
+/// A plan without its seats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanOverview {
+    /// As its author called it.
+    pub name: String,
+    /// In plan order.
+    pub categories: Vec<PlanCategory>,
+    /// Those of the categories that need a price.
+    pub priced: Vec<CategoryId>,
+    /// In plan order.
+    pub sections: Vec<SectionOverview>,
+    /// In plan order.
+    pub areas: Vec<Area>,
+}
+
+/// A section without its seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionOverview {
+    /// Its id.
+    pub id: SectionId,
+    /// As people read it.
+    pub name: String,
+    /// How many seats it has.
+    pub seat_count: u32,
+}
+
+impl PlanOverview {
+    /// The overview of `plan`.
+    #[must_use]
+    pub fn of(plan: &SeatingPlan) -> Self {
+        let section = |section: &Section| SectionOverview {
+            id: section.id.clone(),
+            name: section.name.clone(),
+            seat_count: section.seat_count(),
+        };
+        Self {
+            name: plan.name.clone(),
+            categories: plan.categories.clone(),
+            priced: plan.categories_used().into_iter().map(|category| category.id.clone()).collect(),
+            sections: plan.sections.iter().map(section).collect(),
+            areas: plan.areas.clone(),
+        }
+    }
+}
+
+/// A section as it is stored: names once, a seat as one short array.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    id: SectionId,
+    name: String,
+    categories: Vec<CategoryId>,
+    rows: Vec<(RowId, String, Vec<PackedSeat>)>,
+}
+
+/// Name, label, x, y, number of the category, flags.
+type PackedSeat = (SeatName, String, f64, f64, u16, u8);
+
+fn pack(section: &Section) -> Result<Packed, StoreError> {
+    let mut categories: Vec<CategoryId> = Vec::new();
+    let mut numbers: HashMap<&CategoryId, u16> = HashMap::new();
+    let mut rows = Vec::with_capacity(section.rows.len());
+    for row in &section.rows {
+        let mut seats = Vec::with_capacity(row.seats.len());
+        for seat in &row.seats {
+            let next = u16::try_from(categories.len())
+                .map_err(|_| StoreError::Corrupt("a section has too many categories".to_owned()))?;
+            let number = *numbers.entry(&seat.category).or_insert_with(|| {
+                categories.push(seat.category.clone());
+                next
+            });
+            let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+            let flags = flag(seat.accessible, ACCESSIBLE)
+                | flag(seat.companion, COMPANION)
+                | flag(seat.obstructed_view, OBSTRUCTED);
+            seats.push((seat.name.clone(), seat.label.clone(), seat.x, seat.y, number, flags));
+        }
+        rows.push((row.id.clone(), row.label.clone(), seats));
+    }
+    Ok(Packed { id: section.id.clone(), name: section.name.clone(), categories, rows })
+}
+
+fn unpack(packed: Packed) -> Result<Section, StoreError> {
+    let Packed { id, name, categories, rows } = packed;
+    let seat = |(name, label, x, y, category, flags): PackedSeat| {
+        let category = categories.get(usize::from(category)).cloned();
+        let category = category.ok_or_else(|| StoreError::Corrupt("a seat's category is unknown".to_owned()))?;
+        let has = |bit: u8| flags & bit != 0;
+        let (accessible, companion, obstructed_view) = (has(ACCESSIBLE), has(COMPANION), has(OBSTRUCTED));
+        Ok(Seat { name, label, x, y, category, accessible, companion, obstructed_view })
+    };
+    let row = |(id, label, seats): (RowId, String, Vec<PackedSeat>)| {
+        let seats = seats.into_iter().map(seat).collect::<Result<_, StoreError>>()?;
+        Ok(Row { id, label, seats })
+    };
+    Ok(Section { id, name, rows: rows.into_iter().map(row).collect::<Result<_, StoreError>>()? })
+}
+
+fn compress(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    let failed = |why: &dyn std::fmt::Display| StoreError::Corrupt(format!("a plan does not encode: {why}"));
+    let json = serde_json::to_vec(value).map_err(|why| failed(&why))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&json).and_then(|()| encoder.finish()).map_err(|why| failed(&why))
+}
+
+fn decompress<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
+    let failed = |why: &dyn std::fmt::Display| StoreError::Corrupt(format!("a plan does not decode: {why}"));
+    let packed = item.get(PACKED).and_then(|value| value.as_b().ok()).ok_or_else(|| failed(&"no bytes"))?;
+    let mut json = Vec::new();
+    let read = GzDecoder::new(packed.as_ref()).take(UNPACKED_BYTES_MAX).read_to_end(&mut json);
+    read.map_err(|why| failed(&why))?;
+    serde_json::from_slice(&json).map_err(|why| failed(&why))
+}
+
+impl Store {
+    /// A plan without its seats.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn plan_overview(&self, venue: VenueId, version: u32) -> Result<Option<PlanOverview>, StoreError> {
+        let item = self.get_item(&Key::Plan(venue, version), false).await?;
+        item.map(|item| decompress(&item)).transpose()
+    }
+
+    /// One section of a plan, with its seats.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn plan_section(
+        &self,
+        venue: VenueId,
+        version: u32,
+        section: &SectionId,
+    ) -> Result<Option<Section>, StoreError> {
+        let item = self.get_item(&Key::PlanSection(venue, version, section.clone()), false).await?;
+        item.map(|item| unpack(decompress(&item)?)).transpose()
+    }
+
+    /// Writes `plan` as version `venue.plan_version` and then the venue, created before with this fingerprint: the plan
+    /// is seen whole or not at all. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// `invalid-plan` when a section does not fit into an item; the table's.
+    pub async fn put_plan(&self, venue: &Venue, plan: &SeatingPlan, fingerprint: &str) -> Result<(), Error> {
+        let (id, version) = (venue.id, venue.plan_version);
+        let mut parts = Vec::with_capacity(plan.sections.len());
+        for section in &plan.sections {
+            let packed = compress(&pack(section)?)?;
+            if packed.len() > PART_BYTES_MAX {
+                let detail = format!("section '{}' is too large; divide it", section.name);
+                return Err(Refusal::InvalidPlan(vec![Fault::new("/zones", detail)]).into());
+            }
+            parts.push((Key::PlanSection(id, version, section.id.clone()), packed));
+        }
+        let writes = parts.into_iter().map(|(key, packed)| self.put_packed(key, packed));
+        stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect::<()>().await?;
+        self.put_packed(Key::Plan(id, version), compress(&PlanOverview::of(plan))?).await?;
+        Ok(self.replace_venue(venue, fingerprint).await?)
+    }
+
+    async fn put_packed(&self, key: Key, packed: Vec<u8>) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&*self.table).set_item(Some(key_attributes(&key)));
+        let put = put.item(PACKED, aws_sdk_dynamodb::types::AttributeValue::B(Blob::new(packed)));
+        put.send().await.map(|_| ()).map_err(write_failed)
+    }
+}
