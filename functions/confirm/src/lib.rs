@@ -1,0 +1,83 @@
+//! `confirm`: begins the payment of a hold, or finishes it.
+
+use domain::{Error, Refusal, ids::BookingId, payment::IntentStatus};
+use edge::{Auth, Body, Call, Reply, Request, Response, http::BODY_BYTES_MAX, view::BookingView};
+use serde::{Deserialize, Serialize};
+use settlement::{Paying, Settlement};
+
+/// What the function works with.
+pub struct App {
+    /// Names callers.
+    pub auth: Auth,
+    /// Carries bookings through payment.
+    pub settlement: Settlement,
+}
+
+/// The command has no options: whatever is in it is a misunderstanding.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmCommand {}
+
+#[derive(Serialize)]
+struct ConfirmView {
+    #[serde(flatten)]
+    booking: BookingView,
+    payment: PaymentView,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentView {
+    provider: &'static str,
+    intent_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    status: &'static str,
+    attempts: usize,
+}
+
+impl PaymentView {
+    fn new(paying: &Paying) -> Self {
+        let status = match paying.intent.status {
+            IntentStatus::RequiresPayment => "requires-payment",
+            IntentStatus::RequiresAction => "requires-action",
+            IntentStatus::Processing => "processing",
+            IntentStatus::Authorised => "authorised",
+            IntentStatus::Captured => "captured",
+            IntentStatus::Cancelled => "cancelled",
+        };
+        Self {
+            provider: "stripe",
+            intent_id: paying.intent.id.to_string(),
+            client_secret: paying.intent.client_secret.clone(),
+            status,
+            attempts: paying.booking.payment.failures.len(),
+        }
+    }
+}
+
+/// One HTTP call.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let call = Call::new(&app.auth, request);
+    let outcome = route(app, &call).await;
+    call.answer(outcome)
+}
+
+async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
+    match call.route() {
+        "POST /v1/bookings/{bookingId}/confirm" => confirm(app, call).await,
+        _ => Err(Refusal::NotFound("route").into()),
+    }
+}
+
+async fn confirm(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
+    let caller = call.caller()?;
+    let id: BookingId = call.path("bookingId")?;
+    let ConfirmCommand {} = call.body(BODY_BYTES_MAX)?;
+    let booking = app.settlement.store.booking(id).await?;
+    booking.filter(|booking| booking.buyer == caller.user).ok_or(Refusal::NotFound("booking"))?;
+    let paying = app.settlement.pay(id).await?;
+    let payment = PaymentView::new(&paying);
+    let booking = BookingView::new(&paying.booking, app.settlement.clock.now());
+    Ok(Reply::json(200, &ConfirmView { booking, payment }))
+}

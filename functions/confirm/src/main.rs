@@ -1,1 +1,25 @@
-fn main() {}
+//! The Lambda: builds the function from its environment and runs it.
+
+use std::sync::Arc;
+
+use confirm::App;
+use outbound::{
+    clock::SystemClock,
+    payments::stripe::{Stripe, StripeSettings},
+    timers::SqsTimers,
+};
+use settlement::Settlement;
+use store::Store;
+
+#[tokio::main]
+async fn main() -> Result<(), edge::Failure> {
+    let settings = edge::run::start();
+    let aws = edge::run::aws().await;
+    let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
+    let timers = SqsTimers::new(&aws, settings.text("TIMER_QUEUE_URL"), Arc::new(SystemClock));
+    let auth = settings.auth();
+    settings.check()?;
+    let app = App { auth, settlement: Settlement::new(store, Stripe::new(stripe)?, timers) };
+    edge::run::http(|request| confirm::handle(&app, request)).await
+}

@@ -1,0 +1,114 @@
+//! `hold`: seats for a buyer, all or nothing, while they pay.
+
+mod claim;
+mod hints;
+
+use domain::{
+    Error, Refusal,
+    catalogue::{HOLD_TTL_SECONDS, HOLD_TTL_SECONDS_DEFAULT},
+    hold::Wish,
+    ids::{AreaId, SeatId, ShowId},
+};
+use edge::{Auth, Body, Call, Reply, Request, Response, Settings, http::BODY_BYTES_MAX, view::BookingView};
+use serde::Deserialize;
+use settlement::Settlement;
+use store::cache::Catalogue;
+
+use crate::hints::Hints;
+
+/// The shortest key that booking ids are derived with, in bytes.
+const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
+
+/// What the function is told by its environment.
+pub struct Options {
+    auth: Auth,
+    booking_id_key: Vec<u8>,
+    hold_ttl_seconds: u32,
+}
+
+impl Options {
+    /// From `BOOKING_ID_KEY`, `HOLD_TTL_SECONDS` (600) and whatever names callers. Where the table is local, a hold may
+    /// live as short as a second, so that expiry can be watched.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let key = settings.text("BOOKING_ID_KEY").into_bytes();
+        if !key.is_empty() && key.len() < BOOKING_ID_KEY_BYTES_MIN {
+            let () = settings.malformed("BOOKING_ID_KEY", &format!("at least {BOOKING_ID_KEY_BYTES_MIN} bytes"));
+        }
+        let shortest = if settings.is_local() { 1 } else { *HOLD_TTL_SECONDS.start() };
+        let range = shortest..=*HOLD_TTL_SECONDS.end();
+        let hold_ttl_seconds = settings.number("HOLD_TTL_SECONDS", range, HOLD_TTL_SECONDS_DEFAULT);
+        Self { auth: settings.auth(), booking_id_key: key, hold_ttl_seconds }
+    }
+}
+
+/// What the function works with.
+pub struct App {
+    options: Options,
+    settlement: Settlement,
+    catalogue: Catalogue,
+    hints: Hints,
+}
+
+impl App {
+    /// With nothing remembered yet.
+    #[must_use]
+    pub fn new(options: Options, settlement: Settlement, catalogue: Catalogue) -> Self {
+        Self { options, settlement, catalogue, hints: Hints::default() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HoldCommand {
+    #[serde(default)]
+    seat_ids: Vec<String>,
+    #[serde(default)]
+    areas: Vec<AreaWish>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AreaWish {
+    area_id: String,
+    quantity: u32,
+}
+
+impl HoldCommand {
+    /// The wish, when every id is well-formed: an ill-formed one names no seat of any plan.
+    fn wish(self) -> Result<Wish, Refusal> {
+        let mut unknown = Vec::new();
+        let mut seats: Vec<SeatId> = Vec::new();
+        for text in self.seat_ids {
+            text.parse().map_or_else(|_| unknown.push(text), |seat| seats.push(seat));
+        }
+        let mut areas: Vec<(AreaId, u32)> = Vec::new();
+        for AreaWish { area_id, quantity } in self.areas {
+            area_id.parse().map_or_else(|_| unknown.push(area_id), |area| areas.push((area, quantity)));
+        }
+        if unknown.is_empty() { Wish::new(seats, areas) } else { Err(Refusal::UnknownSeat(unknown)) }
+    }
+}
+
+/// One HTTP call.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let call = Call::new(&app.options.auth, request);
+    let outcome = route(app, &call).await;
+    call.answer(outcome)
+}
+
+async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
+    match call.route() {
+        "POST /v1/shows/{showId}/holds" => hold(app, call).await,
+        _ => Err(Refusal::NotFound("route").into()),
+    }
+}
+
+async fn hold(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
+    let caller = call.caller()?;
+    let show: ShowId = call.path("showId")?;
+    let key = call.idempotency_key()?;
+    let wish = call.body::<HoldCommand>(BODY_BYTES_MAX)?.wish()?;
+    let booking = app.claim(caller, show, &key, &wish).await?;
+    Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
+}

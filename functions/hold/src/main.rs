@@ -1,1 +1,26 @@
-fn main() {}
+//! The Lambda: builds the function from its environment and runs it.
+
+use std::sync::Arc;
+
+use hold::{App, Options};
+use outbound::{
+    clock::SystemClock,
+    payments::stripe::{Stripe, StripeSettings},
+    timers::SqsTimers,
+};
+use settlement::Settlement;
+use store::{Store, cache::Catalogue};
+
+#[tokio::main]
+async fn main() -> Result<(), edge::Failure> {
+    let settings = edge::run::start();
+    let aws = edge::run::aws().await;
+    let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
+    let timers = SqsTimers::new(&aws, settings.text("TIMER_QUEUE_URL"), Arc::new(SystemClock));
+    let options = Options::new(&settings);
+    settings.check()?;
+    let settlement = Settlement::new(store.clone(), Stripe::new(stripe)?, timers);
+    let app = App::new(options, settlement, Catalogue::new(store));
+    edge::run::http(|request| hold::handle(&app, request)).await
+}

@@ -13,6 +13,8 @@ pub mod ids;
 pub mod money;
 pub mod payment;
 pub mod plan;
+pub mod search;
+pub mod refund;
 pub mod settlement;
 pub mod ticket;
 pub mod time;

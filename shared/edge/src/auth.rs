@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_dev_token_counts_only_with_the_right_key_and_in_time() {
-        let claims = |exp: i64| json!({"sub": "ada", "exp": exp, "email": "ada@example.org", "cognito:groups": ["organiser"]});
+        let claims =
+            |exp: i64| json!({"sub": "ada", "exp": exp, "email": "ada@example.org", "cognito:groups": ["organiser"]});
         let caller = local().caller(&bearer(&claims(4_000_000_000), KEY)).unwrap();
         assert_eq!(caller.email.as_deref(), Some("ada@example.org"));
         assert_eq!(caller.require_role("organiser"), Ok(()));

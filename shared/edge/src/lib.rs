@@ -4,6 +4,7 @@
 //! documents, request ids, compression, validators) happens here, once.
 
 pub mod auth;
+pub mod catalogue;
 pub mod http;
 mod problem;
 pub mod run;

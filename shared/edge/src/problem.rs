@@ -67,16 +67,12 @@ fn refusal(refusal: &Refusal) -> Problem {
             let problem = Problem::new(410, "hold-expired", "The hold has ended");
             reason.iter().fold(problem, |problem, reason| problem.with("reason", json!(reason)))
         }
-        Refusal::PaymentInProgress => {
-            Problem::new(409, "payment-in-progress", "Payment in progress").retry_after(30)
-        }
+        Refusal::PaymentInProgress => Problem::new(409, "payment-in-progress", "Payment in progress").retry_after(30),
         Refusal::NotPaid => Problem::new(409, "not-paid", "Not paid yet"),
         Refusal::InvalidPlan(faults) => {
             Problem::new(422, "invalid-plan", "The seating plan has faults").with("faults", json!(faults))
         }
-        Refusal::Invalid(faults) => {
-            Problem::new(422, "invalid", "Cannot be carried out").with("faults", json!(faults))
-        }
+        Refusal::Invalid(faults) => Problem::new(422, "invalid", "Cannot be carried out").with("faults", json!(faults)),
         Refusal::Conflict => Problem::new(409, "conflict", "Changed in between"),
         Refusal::BadSignature => Problem::new(400, "bad-signature", "Signature not valid"),
     }

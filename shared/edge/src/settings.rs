@@ -15,7 +15,9 @@ impl Settings {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
     pub fn from_env() -> Self {
-        Self::new(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::new(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// From the given names and values.
@@ -34,12 +36,18 @@ impl Settings {
         self.get(name).map_or_else(|| self.missing(name), str::to_owned)
     }
 
-    /// A value that must be there and parse.
-    pub fn parsed<T: FromStr<Err: Display> + Default>(&self, name: &str) -> T {
+    /// A value that must be there and parse; `None` is noted as a problem.
+    pub fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Option<T> {
         match self.get(name) {
             None => self.missing(name),
-            Some(text) => text.parse().unwrap_or_else(|why| self.malformed(name, &why)),
+            Some(text) => text.parse().map_or_else(|why| self.malformed(name, &why), Some),
         }
+    }
+
+    /// Values between commas, at least one: the first counts, the others still do.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name);
+        text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
     }
 
     /// A whole number inside `range`, or `default` when it is not set.
@@ -118,7 +126,9 @@ mod tests {
         settings.text("EMPTY");
         settings.number("HOLD_TTL_SECONDS", 60..=840, 600);
         let told = settings.check().unwrap_err().to_string();
-        for part in ["TABLE_NAME: not set", "EMPTY: not set", "HOLD_TTL_SECONDS: expected a whole number from 60 to 840"] {
+        for part in
+            ["TABLE_NAME: not set", "EMPTY: not set", "HOLD_TTL_SECONDS: expected a whole number from 60 to 840"]
+        {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("s3cret"), "{told}");

@@ -45,7 +45,8 @@ fn padded(sequence: &str) -> String {
 
 fn section_of(item: &Item) -> Result<SectionAvailability, StoreError> {
     let corrupt = || StoreError::Corrupt("a section's availability does not decode".to_owned());
-    let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<i64>().ok());
+    let number =
+        |name: &str| item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<i64>().ok());
     let mut rows = BTreeMap::new();
     for (name, value) in item {
         let Some(row) = name.strip_prefix(ROW_PREFIX) else { continue };
@@ -98,8 +99,10 @@ impl Store {
         let mut remaining: BTreeMap<AreaId, u32> = BTreeMap::new();
         for item in self.batch_get(&keys, false).await? {
             let Key::AreaShard(_, area, _) = key_of(&item)? else { continue };
-            let places = item.get(REMAINING).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u32>().ok());
-            let places = places.ok_or_else(|| StoreError::Corrupt(format!("the counter of area {area} is no number")))?;
+            let places =
+                item.get(REMAINING).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u32>().ok());
+            let places =
+                places.ok_or_else(|| StoreError::Corrupt(format!("the counter of area {area} is no number")))?;
             *remaining.entry(area).or_default() += places;
         }
         Ok(areas.iter().map(|area| remaining.get(&area.id).copied().unwrap_or_default()).collect())
@@ -109,7 +112,11 @@ impl Store {
     ///
     /// # Errors
     /// The table's.
-    pub async fn show_availability(&self, show: ShowId, overview: &PlanOverview) -> Result<ShowAvailability, StoreError> {
+    pub async fn show_availability(
+        &self,
+        show: ShowId,
+        overview: &PlanOverview,
+    ) -> Result<ShowAvailability, StoreError> {
         let sections: Vec<SectionId> = overview.sections.iter().map(|section| section.id.clone()).collect();
         let (sections, areas) =
             futures::try_join!(self.availabilities(show, &sections), self.area_remaining(show, &overview.areas))?;
@@ -154,10 +161,8 @@ impl Store {
         changed_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sequence = padded(&packed.sequence);
-        let parts = [
-            (BITS.to_owned(), AttributeValue::B(Blob::new(packed.bits.clone()))),
-            (SEQUENCE.to_owned(), s(&sequence)),
-        ];
+        let parts =
+            [(BITS.to_owned(), AttributeValue::B(Blob::new(packed.bits.clone()))), (SEQUENCE.to_owned(), s(&sequence))];
         let attribute = format!("{ROW_PREFIX}{row}");
         let (update, condition, names, values) = Update::default()
             .set("#r = :r", &[("#r", &attribute)], [(":r", AttributeValue::M(parts.into_iter().collect()))])

@@ -197,7 +197,11 @@ impl Catalogue {
     ///
     /// # Errors
     /// The table's.
-    pub async fn availability(&self, show: ShowId, section: &SectionId) -> Result<Arc<SectionAvailability>, StoreError> {
+    pub async fn availability(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+    ) -> Result<Arc<SectionAvailability>, StoreError> {
         let (store, section) = (self.store.clone(), section.clone());
         let key = (show, section.clone());
         let load = || async move { store.availability(show, &section).await.map(Arc::new).map(Some) };

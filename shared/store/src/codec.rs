@@ -11,6 +11,9 @@ use crate::{Store, call::read_failed, keys::Key};
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// Pages of up to 1 MB of one partition, at most.
+const PARTITION_PAGES_MAX: usize = 64;
+
 /// Name of the partition key attribute.
 pub(crate) const PK: &str = "PK";
 /// Name of the sort key attribute.
@@ -56,6 +59,23 @@ pub(crate) fn key_of(item: &Item) -> Result<Key, StoreError> {
 }
 
 impl Store {
+    /// Every item of a partition, as it is now, in the order of the sort key.
+    pub(crate) async fn query_partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().table_name(&*self.table).consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk").expression_attribute_values(":pk", s(pk));
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..PARTITION_PAGES_MAX {
+            let page = query.clone().set_exclusive_start_key(start).send().await.map_err(read_failed)?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+        Err(StoreError::Corrupt(format!("partition {pk} is larger than any of ours may be")))
+    }
+
     /// One item, consistently or not.
     pub(crate) async fn get_item(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&*self.table).set_key(Some(key_attributes(key)));

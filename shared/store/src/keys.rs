@@ -194,9 +194,9 @@ pub fn buyer_shard(user: &UserId) -> u16 {
 /// A stable hash (FNV-1a) of `bytes`, below `bound`. Stored keys depend on it: it may never change.
 #[must_use]
 pub fn fold(bytes: &[u8], bound: u16) -> u16 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     u16::try_from((hash ^ (hash >> 32)) % u64::from(bound.max(1))).unwrap_or_default()
 }
 
@@ -252,7 +252,8 @@ mod tests {
             (show(), user()).prop_map(|(show, user)| Key::Buyer(show, user)),
             venue().prop_map(Key::Venue),
             (venue(), any::<u32>()).prop_map(|(venue, version)| Key::Plan(venue, version)),
-            (venue(), any::<u32>(), slug()).prop_map(|(venue, version, section)| Key::PlanSection(venue, version, section)),
+            (venue(), any::<u32>(), slug())
+                .prop_map(|(venue, version, section)| Key::PlanSection(venue, version, section)),
             uuids().prop_map(|id| Key::Event(EventId::from_uuid(id))),
             show().prop_map(Key::Show),
             (months, entries()).prop_map(|(month, entry)| Key::All(month, entry)),
@@ -308,7 +309,13 @@ mod tests {
             Key::Availability(show, section),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
         ];
-        let texts: Vec<String> = keys.iter().map(|key| { let (pk, sk) = key.parts(); format!("{pk} | {sk}") }).collect();
+        let texts: Vec<String> = keys
+            .iter()
+            .map(|key| {
+                let (pk, sk) = key.parts();
+                format!("{pk} | {sk}")
+            })
+            .collect();
         insta::assert_snapshot!(texts.join("\n"));
     }
 }

@@ -3,9 +3,27 @@
 //! A write that can lose a race says so in its answer; a write whose answer was lost is read back before anybody
 //! believes anything ([`domain::StoreError::Ambiguous`] is what remains when even that fails).
 
+mod availability;
+pub mod block;
+pub mod booking;
+mod buyer;
+pub mod cache;
 mod call;
+pub mod catalogue;
 mod codec;
+mod confirm;
+mod created;
+mod event;
+mod expression;
+pub mod hold;
 pub mod keys;
+pub mod plan;
+mod receipt;
+mod release;
+mod seat;
+mod show;
+mod transact;
+mod venue;
 
 use std::{sync::Arc, time::Duration};
 

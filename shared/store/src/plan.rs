@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use domain::{
     Error, Fault, Refusal, StoreError,
     catalogue::Venue,
-    ids::{CategoryId, RowId, SeatName, SectionId, VenueId},
+    ids::{AreaId, CategoryId, RowId, SeatName, SectionId, VenueId},
     plan::{Area, PlanCategory, Row, Seat, SeatingPlan, Section},
 };
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
@@ -78,6 +78,12 @@ impl PlanOverview {
             sections: plan.sections.iter().map(section).collect(),
             areas: plan.areas.clone(),
         }
+    }
+
+    /// The area of this id.
+    #[must_use]
+    pub fn area(&self, id: &AreaId) -> Option<&Area> {
+        self.areas.iter().find(|area| area.id == *id)
     }
 }
 
@@ -155,7 +161,7 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn plan_overview(&self, venue: VenueId, version: u32) -> Result<Option<PlanOverview>, StoreError> {
-        let item = self.get_item(&Key::Plan(venue, version), false).await?;
+        let item = self.get_item(&Key::Plan(venue, version), true).await?;
         item.map(|item| decompress(&item)).transpose()
     }
 

@@ -116,8 +116,7 @@ impl Store {
                 let detail = format!("an event has at most {SHOWS_PER_EVENT_MAX} shows; create another event");
                 return Err(Refusal::Invalid(vec![Fault::new("", detail)]).into());
             }
-            let item =
-                ShowItem { show: show.clone(), version: show.version, fingerprint: fingerprint.to_owned() };
+            let item = ShowItem { show: show.clone(), version: show.version, fingerprint: fingerprint.to_owned() };
             let mut transaction = Transaction::default().create(encode(&Key::Show(show.id), &item)?)?;
             transaction = transaction.update(&Key::Event(show.event), relist(&listed)?)?;
             for entry in entries_of(&listed, show, venue_name) {
@@ -138,9 +137,8 @@ impl Store {
     /// Opens the counters of a show's areas. One that is open is left alone: places may have been sold from it.
     async fn open_counters(&self, show: ShowId, areas: &[Area], fingerprint: &str) -> Result<(), Error> {
         let shares = areas.iter().flat_map(|area| area_shares(area.capacity).map(|share| (area.id.clone(), share)));
-        let opened = shares.map(|(area, (shard, places))| {
-            self.open_counter(Key::AreaShard(show, area, shard), places, fingerprint)
-        });
+        let opened = shares
+            .map(|(area, (shard, places))| self.open_counter(Key::AreaShard(show, area, shard), places, fingerprint));
         stream::iter(opened).buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }
 

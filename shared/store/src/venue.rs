@@ -30,7 +30,7 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
-        let item = self.get_item(&Key::Venue(id), false).await?;
+        let item = self.get_item(&Key::Venue(id), true).await?;
         let venue = item.map(decode::<VenueItem>).transpose()?.map(|item| item.venue);
         Ok(venue.filter(|venue| venue.plan_version > 0))
     }
@@ -47,7 +47,8 @@ impl Store {
 
     /// Writes what has changed of a venue.
     pub(crate) async fn replace_venue(&self, venue: &Venue, fingerprint: &str) -> Result<(), StoreError> {
-        let item = encode(&Key::Venue(venue.id), &VenueItem { venue: venue.clone(), fingerprint: fingerprint.to_owned() })?;
+        let item =
+            encode(&Key::Venue(venue.id), &VenueItem { venue: venue.clone(), fingerprint: fingerprint.to_owned() })?;
         let put = self.client.put_item().table_name(&*self.table).set_item(Some(item));
         let put = put.condition_expression("#f = :f").expression_attribute_names("#f", FINGERPRINT);
         let put = put.expression_attribute_values(":f", s(fingerprint));

@@ -1,0 +1,175 @@
+//! A claim, from the wish to the booking.
+
+use std::collections::HashMap;
+
+use domain::{
+    Error, Refusal, StoreError, Timestamp,
+    booking::{AreaLine, Booking},
+    catalogue::{Show, area_shards},
+    error::Unavailable,
+    hold::{Claimant, Obstacles, Verdict, Wish, check_on_sale, decide, judge, spread},
+    ids::{AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId},
+    settlement::Cause,
+    time::SignedDuration,
+};
+use edge::Caller;
+use store::hold::Claimed;
+
+use crate::App;
+
+/// Times a claim is made before the buyer is asked to come back: each round, what was in the way has moved.
+const TRIES_MAX: u32 = 4;
+
+impl App {
+    /// Holds what `wish` asks for, or answers what the same request was answered before.
+    ///
+    /// # Errors
+    /// A refusal that says what is in the way; nothing is held then.
+    pub(crate) async fn claim(
+        &self,
+        caller: Caller,
+        show: ShowId,
+        key: &IdempotencyKey,
+        wish: &Wish,
+    ) -> Result<Booking, Error> {
+        let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
+        let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
+        let cap = show.max_seats_per_buyer();
+        let ttl = SignedDuration::from_secs(i64::from(show.hold_ttl_seconds(self.options.hold_ttl_seconds)));
+        let claimant = Claimant { id, buyer: caller.user, email: caller.email, ttl, cap };
+        match self.plan_claim(&show, wish, claimant).await {
+            Ok(booking) => self.take(booking, &show, cap).await,
+            Err(Error::Refused(refusal)) => self.replay(id, wish, refusal).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A request that would be refused now may have been granted before: then that is still the answer.
+    async fn replay(&self, id: BookingId, wish: &Wish, refusal: Refusal) -> Result<Booking, Error> {
+        match self.settlement.store.booking(id).await? {
+            Some(booking) if booking.fingerprint == wish.fingerprint() => Ok(booking),
+            Some(_) => Err(Refusal::IdempotencyMismatch.into()),
+            None => Err(refusal.into()),
+        }
+    }
+
+    /// The booking that is wanted, priced by the plan, if the show sells.
+    async fn plan_claim(&self, show: &Show, wish: &Wish, claimant: Claimant) -> Result<Booking, Error> {
+        let now = self.settlement.clock.now();
+        check_on_sale(show, now)?;
+        let mut seats: HashMap<&SeatId, CategoryId> = HashMap::new();
+        for seat in wish.seats() {
+            let section = self.catalogue.plan_section(show.venue, show.plan_version, &seat.section).await?;
+            if let Some(found) = section.as_deref().and_then(|section| section.seat(&seat.row, &seat.seat)) {
+                seats.insert(seat, found.category.clone());
+            }
+        }
+        let mut areas: HashMap<&AreaId, (CategoryId, u16)> = HashMap::new();
+        if !wish.areas().is_empty() {
+            let plan = self.catalogue.plan_overview(show.venue, show.plan_version).await?;
+            for (area, _) in wish.areas() {
+                if let Some(found) = plan.as_deref().and_then(|plan| plan.area(area)) {
+                    let shard = store::keys::fold(claimant.id.uuid().as_bytes(), area_shards(found.capacity));
+                    areas.insert(area, (found.category.clone(), shard));
+                }
+            }
+        }
+        let booking =
+            decide(show, wish, claimant, |seat| seats.get(seat).cloned(), |area| areas.get(area).cloned(), now)?;
+        Ok(booking)
+    }
+
+    /// Claims, and where something is in the way, finds out what it is and what can be done about it.
+    async fn take(&self, mut booking: Booking, show: &Show, cap: u32) -> Result<Booking, Error> {
+        let store = &self.settlement.store;
+        let seats = |booking: &Booking| booking.seats.iter().map(|line| line.seat.clone()).collect::<Vec<_>>();
+        let mut look = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
+        for attempt in 0..TRIES_MAX {
+            let met = if look { store.look(&booking, cap).await? } else { Obstacles::default() };
+            let met = if met.is_empty() {
+                match store.claim(&booking, cap).await? {
+                    Claimed::Won => {
+                        self.hints.note(show.id, seats(&booking).iter(), self.settlement.clock.now());
+                        self.settlement.wake(&booking).await;
+                        return Ok(booking);
+                    }
+                    Claimed::Met(met) => met,
+                    Claimed::Conflict => {
+                        tokio::time::sleep(store::hold::pause_after_conflict(&booking, attempt)).await;
+                        Obstacles::default()
+                    }
+                }
+            } else {
+                met
+            };
+            look = true;
+            if let Some(settled) = self.resolve(&mut booking, show, cap, &met).await? {
+                return Ok(settled);
+            }
+        }
+        Err(StoreError::Throttled.into())
+    }
+
+    /// Deals with what a claim met: answers an earlier grant, refuses, or clears the way for another try.
+    async fn resolve(
+        &self,
+        booking: &mut Booking,
+        show: &Show,
+        cap: u32,
+        met: &Obstacles,
+    ) -> Result<Option<Booking>, Error> {
+        let now = self.settlement.clock.now();
+        self.hints.note(show.id, met.seats.iter().map(|(seat, _)| seat), now);
+        let holders = match met.holders(booking, cap) {
+            ids if ids.is_empty() => Vec::new(),
+            ids => self.settlement.store.bookings(&ids).await?,
+        };
+        match judge(booking, cap, met, &holders, now) {
+            Verdict::Replay(own) => return Ok(Some(*own)),
+            Verdict::Refuse(refusal) => return Err(refusal.into()),
+            Verdict::End(overdue) => {
+                for id in overdue {
+                    self.settlement.drive(id, Cause::Due, None).await?;
+                }
+                self.hints.forget(show.id, met.seats.iter().map(|(seat, _)| seat));
+            }
+            Verdict::OtherShards(areas) => self.other_shards(booking, show, &areas).await?,
+            Verdict::Again => self.hints.forget(show.id, met.seats.iter().map(|(seat, _)| seat)),
+        }
+        self.renew(booking, now);
+        Ok(None)
+    }
+
+    /// A hold lives from when it is made, not from when it was first tried.
+    fn renew(&self, booking: &mut Booking, now: Timestamp) {
+        let ttl = booking.expires_at.duration_since(booking.created_at);
+        booking.created_at = now;
+        booking.expires_at = domain::time::shift(now, ttl);
+        booking.due_at = Some(booking.expires_at);
+    }
+
+    /// Takes an area's places from wherever its shards still have them, from several if no single one has enough.
+    async fn other_shards(&self, booking: &mut Booking, show: &Show, areas: &[AreaId]) -> Result<(), Error> {
+        let plan = self.catalogue.plan_overview(show.venue, show.plan_version).await?;
+        let mut lacking = Vec::new();
+        for area in areas {
+            let shards = plan.as_deref().and_then(|plan| plan.area(area)).map_or(0, |area| area_shards(area.capacity));
+            let left = self.settlement.store.area_shards(show.id, area, shards).await?;
+            let (wanted, others): (Vec<_>, Vec<_>) = booking.areas.drain(..).partition(|line| line.area == *area);
+            booking.areas = others;
+            let quantity = wanted.iter().map(|line| line.quantity).sum();
+            let Some((parts, price_minor)) = spread(&left, quantity).zip(wanted.first().map(|line| line.price_minor))
+            else {
+                lacking.push(Unavailable::Area(area.clone()));
+                continue;
+            };
+            booking.areas.extend(parts.into_iter().map(|(shard, quantity)| AreaLine {
+                area: area.clone(),
+                quantity,
+                price_minor,
+                shard,
+            }));
+        }
+        if lacking.is_empty() { Ok(()) } else { Err(Refusal::SeatUnavailable(lacking).into()) }
+    }
+}

@@ -1,0 +1,319 @@
+//! Holding seats: what may be asked for, what it costs, and what to make of a claim that lost.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Refusal, Timestamp,
+    booking::{AreaLine, Booking, PLACES_PER_HOLD_MAX, Payment, SeatLine, Status},
+    catalogue::{Show, ShowStatus},
+    error::Unavailable,
+    ids::{AreaId, BookingId, CategoryId, SeatId, UserId},
+    time::{SignedDuration, shift},
+};
+
+/// Seats and area places asked for: 1 to [`PLACES_PER_HOLD_MAX`], nothing twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    seats: Vec<SeatId>,
+    areas: Vec<(AreaId, u32)>,
+}
+
+impl Wish {
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// [`Refusal::BadRequest`] for nothing, too much, or something twice.
+    pub fn new(seats: Vec<SeatId>, areas: Vec<(AreaId, u32)>) -> Result<Self, Refusal> {
+        let wish = Self { seats, areas };
+        let no = |why: String| Err(Refusal::BadRequest(why));
+        if wish.areas.iter().any(|&(_, quantity)| quantity == 0) {
+            return no("an area's quantity is at least 1".to_owned());
+        }
+        if !(1..=PLACES_PER_HOLD_MAX).contains(&wish.places()) {
+            return no(format!("a hold is for 1 to {PLACES_PER_HOLD_MAX} seats and places together"));
+        }
+        if let Some(twice) = twice(&wish.seats) {
+            return no(format!("seat {twice} is asked for twice"));
+        }
+        let areas: Vec<&AreaId> = wish.areas.iter().map(|(area, _)| area).collect();
+        if let Some(twice) = twice(&areas) {
+            return no(format!("area {twice} is asked for twice"));
+        }
+        Ok(wish)
+    }
+
+    /// The seats, in request order.
+    #[must_use]
+    pub fn seats(&self) -> &[SeatId] {
+        &self.seats
+    }
+
+    /// The areas with their quantities, in request order.
+    #[must_use]
+    pub fn areas(&self) -> &[(AreaId, u32)] {
+        &self.areas
+    }
+
+    /// Seats and area places together.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        let seats = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        self.areas.iter().fold(seats, |sum, &(_, quantity)| sum.saturating_add(quantity))
+    }
+
+    /// A digest of all that is asked for: the same key with another wish is another request.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let mut digest = Sha256::new();
+        for seat in &self.seats {
+            digest.update(format!("seat {seat}\n"));
+        }
+        for (area, quantity) in &self.areas {
+            digest.update(format!("area {area} {quantity}\n"));
+        }
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&digest.finalize()[..16]);
+        fingerprint
+    }
+}
+
+fn twice<T: Ord>(items: &[T]) -> Option<&T> {
+    let mut sorted: Vec<&T> = items.iter().collect();
+    sorted.sort();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// Whether the show sells at `now`.
+///
+/// # Errors
+/// [`Refusal::NotOnSale`], [`Refusal::SalesPaused`], [`Refusal::AdmissionRequired`].
+pub fn check_on_sale(show: &Show, now: Timestamp) -> Result<(), Refusal> {
+    match show.status {
+        ShowStatus::Closed | ShowStatus::Cancelled => Err(Refusal::NotOnSale { on_sale_at: None }),
+        _ if now >= show.starts_at => Err(Refusal::NotOnSale { on_sale_at: None }),
+        _ if now < show.on_sale_at => Err(Refusal::NotOnSale { on_sale_at: Some(show.on_sale_at) }),
+        ShowStatus::Paused => Err(Refusal::SalesPaused),
+        ShowStatus::OnSale if show.waiting_room.enabled => Err(Refusal::AdmissionRequired),
+        ShowStatus::OnSale => Ok(()),
+    }
+}
+
+/// Who holds, under which id, until when.
+#[derive(Clone, Debug)]
+pub struct Claimant {
+    /// Derived from buyer, show and key.
+    pub id: BookingId,
+    /// Whose hold it is.
+    pub buyer: UserId,
+    /// Where the tickets go.
+    pub email: Option<String>,
+    /// How long the hold lives.
+    pub ttl: SignedDuration,
+    /// How many places the buyer may have at this show.
+    pub cap: u32,
+}
+
+/// The hold that `claimant` wants, at the show's present prices. `seat_category` and `area_category` know the plan;
+/// `area_shard` says from which shard of an area's counter to take.
+///
+/// # Errors
+/// [`Refusal::UnknownSeat`] names all that the plan does not have; [`Refusal::BuyerLimit`] when the wish alone is over
+/// the cap (the table cannot refuse that: its condition passes on an absent item).
+pub fn decide(
+    show: &Show,
+    wish: &Wish,
+    claimant: Claimant,
+    seat_category: impl Fn(&SeatId) -> Option<CategoryId>,
+    area_category: impl Fn(&AreaId) -> Option<(CategoryId, u16)>,
+    now: Timestamp,
+) -> Result<Booking, Refusal> {
+    if wish.places() > claimant.cap {
+        return Err(Refusal::BuyerLimit { limit: claimant.cap, held: 0 });
+    }
+    let mut unknown = Vec::new();
+    let mut seats = Vec::with_capacity(wish.seats.len());
+    for seat in &wish.seats {
+        let priced = seat_category(seat).and_then(|category| Some((show.price(&category)?.amount_minor, category)));
+        match priced {
+            Some((price_minor, category)) => seats.push(SeatLine { seat: seat.clone(), category, price_minor }),
+            None => unknown.push(seat.to_string()),
+        }
+    }
+    let mut areas = Vec::with_capacity(wish.areas.len());
+    for (area, quantity) in &wish.areas {
+        let priced = area_category(area).and_then(|(category, shard)| Some((show.price(&category)?.amount_minor, shard)));
+        match priced {
+            Some((price_minor, shard)) => {
+                areas.push(AreaLine { area: area.clone(), quantity: *quantity, price_minor, shard });
+            }
+            None => unknown.push(area.to_string()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::UnknownSeat(unknown));
+    }
+    let expires_at = shift(now, claimant.ttl);
+    Ok(Booking {
+        id: claimant.id,
+        buyer: claimant.buyer,
+        email: claimant.email,
+        show: show.id,
+        seats,
+        areas,
+        currency: show.currency,
+        status: Status::Pending,
+        created_at: now,
+        expires_at,
+        due_at: Some(expires_at),
+        payment: Payment::default(),
+        refund: None,
+        fingerprint: wish.fingerprint(),
+        version: 1,
+    })
+}
+
+/// Why a seat is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// By a hold.
+    Held(BookingId),
+    /// By a sale.
+    Sold(BookingId),
+    /// Not for sale.
+    Blocked,
+}
+
+/// What one buyer has at a show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Places, over holds and sales.
+    pub total: u32,
+    /// By booking.
+    pub bookings: Vec<(BookingId, u32)>,
+}
+
+/// What stands in a claim's way, as read in one consistent view of each item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Obstacles {
+    /// The booking that already has the claim's id.
+    pub own: Option<Booking>,
+    /// The buyer's tally, when it may leave no room.
+    pub tally: Option<Tally>,
+    /// Seats that are not free.
+    pub seats: Vec<(SeatId, Taken)>,
+    /// Areas whose shard, with this many places left, cannot give what was asked of it.
+    pub areas: Vec<(AreaId, u16, u32)>,
+}
+
+impl Obstacles {
+    /// Whether nothing was seen in the way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The bookings to read before judging: those that hold a wanted seat, and the buyer's own where the cap refuses.
+    #[must_use]
+    pub fn holders(&self, claim: &Booking, cap: u32) -> Vec<BookingId> {
+        let held = self.seats.iter().filter_map(|(_, taken)| match taken {
+            Taken::Held(booking) => Some(*booking),
+            Taken::Sold(_) | Taken::Blocked => None,
+        });
+        let full = self.tally.iter().filter(|tally| !tally.has_room(claim.places(), cap));
+        let mine = full.flat_map(|tally| tally.bookings.iter().map(|&(booking, _)| booking));
+        let mut all: Vec<BookingId> = held.chain(mine).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+impl Tally {
+    /// Whether `places` more are within `cap`.
+    #[must_use]
+    pub fn has_room(&self, places: u32, cap: u32) -> bool {
+        self.total.saturating_add(places) <= cap
+    }
+}
+
+/// What to do about a claim that met obstacles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was granted before: answer that booking.
+    Replay(Box<Booking>),
+    /// These overdue bookings are in the way: end them, then try again.
+    End(Vec<BookingId>),
+    /// These areas want another shard.
+    OtherShards(Vec<AreaId>),
+    /// Nothing is in the way any more: try again.
+    Again,
+    /// No, and this is why.
+    Refuse(Refusal),
+}
+
+/// Judges a claim by what was in its way and by the bookings behind that (`holders`, those that still exist).
+#[must_use]
+pub fn judge(claim: &Booking, cap: u32, met: &Obstacles, holders: &[Booking], now: Timestamp) -> Verdict {
+    if let Some(own) = &met.own {
+        return if own.fingerprint == claim.fingerprint {
+            Verdict::Replay(Box::new(own.clone()))
+        } else {
+            Verdict::Refuse(Refusal::IdempotencyMismatch)
+        };
+    }
+    let overdue = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.is_overdue(now));
+    // A holder that was read and no longer pends has let go of its seats, or sold them, since the seat was read.
+    let live = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.status != Status::Pending);
+    if let Some(tally) = met.tally.as_ref().filter(|tally| !tally.has_room(claim.places(), cap)) {
+        let ended: Vec<BookingId> = tally.bookings.iter().map(|&(id, _)| id).filter(|id| overdue(id)).collect();
+        return if ended.is_empty() {
+            Verdict::Refuse(Refusal::BuyerLimit { limit: cap, held: tally.total })
+        } else {
+            Verdict::End(ended)
+        };
+    }
+    let mut in_the_way = Vec::new();
+    let mut to_end = Vec::new();
+    for (seat, taken) in &met.seats {
+        match taken {
+            Taken::Held(holder) if overdue(holder) => to_end.push(*holder),
+            Taken::Held(holder) if live(holder) => {}
+            _ => in_the_way.push(seat.clone()),
+        }
+    }
+    if !in_the_way.is_empty() {
+        return Verdict::Refuse(Refusal::SeatUnavailable(in_request_order(claim, &in_the_way)));
+    }
+    if !to_end.is_empty() {
+        to_end.sort();
+        to_end.dedup();
+        return Verdict::End(to_end);
+    }
+    if !met.areas.is_empty() {
+        return Verdict::OtherShards(met.areas.iter().map(|(area, ..)| area.clone()).collect());
+    }
+    Verdict::Again
+}
+
+fn in_request_order(claim: &Booking, taken: &[SeatId]) -> Vec<Unavailable> {
+    let seats = claim.seats.iter().map(|line| &line.seat).filter(|seat| taken.contains(seat));
+    seats.cloned().map(Unavailable::Seat).collect()
+}
+
+/// Takes `quantity` places of an area from `shards` (their remaining places by number), beginning at the fullest;
+/// `None` when all of them together have fewer.
+#[must_use]
+pub fn spread(shards: &[(u16, u32)], quantity: u32) -> Option<Vec<(u16, u32)>> {
+    let mut fullest: Vec<(u16, u32)> = shards.to_vec();
+    fullest.sort_by_key(|&(shard, remaining)| (std::cmp::Reverse(remaining), shard));
+    let mut wanted = quantity;
+    let mut parts = Vec::new();
+    for (shard, remaining) in fullest {
+        let part = remaining.min(wanted);
+        if part > 0 {
+            parts.push((shard, part));
+            wanted -= part;
+        }
+    }
+    (wanted == 0).then_some(parts)
+}

@@ -1,0 +1,95 @@
+//! Paying: one intent per booking, told to the buyer only once it is recorded.
+
+use domain::{
+    Error, Refusal,
+    booking::{Booking, FAILURE_EXTENSION, PAYMENT_FAILURES_MAX, Status},
+    ids::{BookingId, ReceiptId},
+    payment::Intent,
+    settlement::Cause,
+    time::shift,
+};
+
+use crate::{Settlement, unsettled};
+
+/// Times a lost race is run again.
+const TRIES_MAX: u32 = 6;
+
+/// A booking and the intent its buyer pays with.
+#[derive(Clone, Debug)]
+pub struct Paying {
+    /// As it is now.
+    pub booking: Booking,
+    /// As the provider has it now.
+    pub intent: Intent,
+}
+
+impl Settlement {
+    /// Begins to pay, or finishes what was begun: writes "payment started", creates the one intent, records it, and
+    /// only then answers it. Asked again, it is the same intent, and a payment that was made meanwhile is confirmed.
+    ///
+    /// # Errors
+    /// [`Refusal::HoldExpired`] once the booking cannot be paid any more.
+    pub async fn pay(&self, id: BookingId) -> Result<Paying, Error> {
+        for _ in 0..TRIES_MAX {
+            let booking = self.read(id).await?.ok_or(Refusal::NotFound("booking"))?;
+            match booking.status {
+                Status::Cancelled(reason) => return Err(Refusal::HoldExpired { reason: Some(reason) }.into()),
+                Status::Confirmed => return self.paying(id).await,
+                Status::Pending if !booking.is_payable(self.clock.now()) => {
+                    return Err(Refusal::HoldExpired { reason: None }.into());
+                }
+                Status::Pending => {}
+            }
+            if booking.payment.started_at.is_none() {
+                // Whether it was written or somebody else was first, the next round reads it.
+                self.store.start_payment(&booking, self.clock.now()).await?;
+                continue;
+            }
+            if booking.payment.intent.is_none() {
+                let intent = self.payments.create(booking.id, booking.total()).await?;
+                self.store.record_intent(&booking, &intent.id).await?;
+                continue;
+            }
+            return self.paying(id).await;
+        }
+        Err(unsettled(id))
+    }
+
+    /// Takes in what happened at the provider, then answers the booking with its intent as they are.
+    async fn paying(&self, id: BookingId) -> Result<Paying, Error> {
+        let booking = self.drive(id, Cause::Hint, None).await?.ok_or(Refusal::NotFound("booking"))?;
+        if let Status::Cancelled(reason) = booking.status {
+            return Err(Refusal::HoldExpired { reason: Some(reason) }.into());
+        }
+        let recorded = booking.payment.intent.as_ref().ok_or_else(|| unsettled(id))?;
+        let intent = self.payments.fetch(recorded).await?;
+        Ok(Paying { booking, intent })
+    }
+
+    /// Counts a failed attempt to pay: the first ones extend the hold, the last ends it.
+    ///
+    /// # Errors
+    /// Trouble with the table or the provider: the notification must be delivered again.
+    pub async fn payment_failed(&self, id: BookingId, failure: &ReceiptId) -> Result<(), Error> {
+        for _ in 0..TRIES_MAX {
+            let Some(booking) = self.read(id).await? else { return Ok(()) };
+            let payment = &booking.payment;
+            let counts =
+                booking.status == Status::Pending && !payment.closing && payment.failures.len() < PAYMENT_FAILURES_MAX;
+            if !counts || payment.failures.contains(failure) {
+                return self.drive(id, Cause::Hint, None).await.map(drop);
+            }
+            let last = payment.failures.len() + 1 >= PAYMENT_FAILURES_MAX;
+            let until = (!last).then(|| shift(booking.expires_at, FAILURE_EXTENSION));
+            if let Some(counted) = self.store.count_failure(&booking, failure, until).await? {
+                if last {
+                    self.drive(id, Cause::Hint, None).await?;
+                } else {
+                    self.wake(&counted).await;
+                }
+                return Ok(());
+            }
+        }
+        Err(unsettled(id))
+    }
+}

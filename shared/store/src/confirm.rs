@@ -1,0 +1,78 @@
+//! Selling seats: the booking, every seat and the receipt in one transaction. The booking's id on the seat is the
+//! fencing token.
+
+use domain::{StoreError, Timestamp, booking::Booking, ids::ReceiptId, time::millis};
+
+use crate::{
+    Store,
+    booking::{due, update, update_pending},
+    buyer,
+    codec::{encode, n, s},
+    expression::Update,
+    keys::Key,
+    receipt::receipt_item,
+    seat::{self, SeatItem, SeatStatus},
+    transact::Transaction,
+};
+
+impl Store {
+    /// PENDING → CONFIRMED, every seat HELD by it → SOLD, and the receipt of what told us. Not closing. `due_at` stays:
+    /// the capture is still owed.
+    pub async fn confirm(
+        &self,
+        booking: &Booking,
+        receipt: Option<&ReceiptId>,
+        now: Timestamp,
+    ) -> Result<Option<Booking>, StoreError> {
+        let change = update_pending(booking).require("attribute_not_exists(#q)", &[("#q", "q")], []).set(
+            "#s = :confirmed",
+            &[],
+            [(":confirmed", s("C"))],
+        );
+        let mut transaction = Transaction::default().update(&Key::Booking(booking.id), change)?;
+        for line in &booking.seats {
+            let sell = Update::default()
+                .require("#b = :mine", &[("#b", seat::BOOKING)], [(":mine", s(booking.id))])
+                .require("#s = :held", &[("#s", seat::STATUS)], [(":held", s(SeatStatus::Held.as_str()))])
+                .set("#s = :sold", &[], [(":sold", s(SeatStatus::Sold.as_str()))]);
+            transaction = transaction.update(&Key::Seat(booking.show, line.seat.clone()), sell)?;
+        }
+        if let Some(receipt) = receipt {
+            transaction = transaction.write(receipt_item("payments", receipt.as_str(), now)?)?;
+        }
+        self.apply(booking, &transaction).await
+    }
+
+    /// CANCELLED(expired) → CONFIRMED, for a payment that came after the hold's end: the same seats, if they are all
+    /// free, the same area places, if there are as many, and the cap, if there is room. It owes its capture again.
+    pub async fn reclaim(&self, booking: &Booking, cap: u32, now: Timestamp) -> Result<Option<Booking>, StoreError> {
+        let change = update(booking)
+            .require(
+                "#s = :x AND #r = :expired",
+                &[("#s", "s"), ("#r", "r")],
+                [(":x", s("X")), (":expired", s("expired"))],
+            )
+            .require("attribute_not_exists(#q)", &[("#q", "q")], [])
+            .require("attribute_not_exists(#z)", &[("#z", "z")], [])
+            .set("#s = :confirmed", &[], [(":confirmed", s("C"))])
+            .remove("#r", &[]);
+        let buyer = Key::Buyer(booking.show, booking.buyer.clone());
+        let mut transaction = Transaction::default()
+            .update(&Key::Booking(booking.id), due(change, booking.id, now))?
+            .update(&buyer, buyer::count_in(booking.id, booking.places(), cap))?;
+        let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id) };
+        for line in &booking.seats {
+            transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;
+        }
+        for line in &booking.areas {
+            let take = Update::default().require("#n >= :q", &[("#n", "n")], [(":q", n(line.quantity))]).set(
+                "#n = #n - :q",
+                &[],
+                [],
+            );
+            transaction = transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take)?;
+        }
+        tracing::info!(booking.id = %booking.id, at.ms = millis(now), "taking the seats of {} again", booking.id);
+        self.apply(booking, &transaction).await
+    }
+}

@@ -1,0 +1,81 @@
+//! Builds update expressions out of parts that each bring their own names and values.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// An update of one item with its condition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Update {
+    sets: Vec<String>,
+    removes: Vec<String>,
+    adds: Vec<String>,
+    conditions: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+type Names = HashMap<String, String>;
+type Values = HashMap<String, AttributeValue>;
+
+impl Update {
+    fn with(
+        mut self,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Self {
+        self.names.extend(names.iter().map(|&(short, name)| (short.to_owned(), name.to_owned())));
+        self.values.extend(values.into_iter().map(|(short, value)| (short.to_owned(), value)));
+        self
+    }
+
+    /// Refuses the write unless `condition` holds.
+    pub(crate) fn require(
+        mut self,
+        condition: &str,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Self {
+        self.conditions.push(condition.to_owned());
+        self.with(names, values)
+    }
+
+    /// `SET action`.
+    pub(crate) fn set(
+        mut self,
+        action: &str,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Self {
+        self.sets.push(action.to_owned());
+        self.with(names, values)
+    }
+
+    /// `REMOVE name`.
+    pub(crate) fn remove(mut self, name: &str, names: &[(&str, &str)]) -> Self {
+        self.removes.push(name.to_owned());
+        self.with(names, [])
+    }
+
+    /// `ADD action`.
+    pub(crate) fn add(
+        mut self,
+        action: &str,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Self {
+        self.adds.push(action.to_owned());
+        self.with(names, values)
+    }
+
+    /// Update expression, condition expression, names, values.
+    pub(crate) fn render(self) -> (String, String, Names, Values) {
+        let mut update = Vec::new();
+        for (verb, actions) in [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds)] {
+            if !actions.is_empty() {
+                update.push(format!("{verb} {}", actions.join(", ")));
+            }
+        }
+        (update.join(" "), self.conditions.join(" AND "), self.names, self.values)
+    }
+}

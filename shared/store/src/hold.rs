@@ -1,0 +1,140 @@
+//! Claiming seats: one transaction, and one consistent look when it loses or is likely to.
+
+use std::collections::HashMap;
+
+use domain::{
+    StoreError,
+    booking::{AreaLine, Booking},
+    hold::Obstacles,
+    ids::{AreaId, SeatId, ShowId},
+};
+
+use crate::{
+    Store,
+    booking::{decode_booking, encode_booking},
+    buyer,
+    codec::{Item, decode, encode, key_of, n},
+    expression::Update,
+    keys::Key,
+    seat::{SeatItem, SeatStatus},
+    transact::{Ended, Transaction},
+};
+
+/// How a claim ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The seats are held.
+    Won,
+    /// Something was in the way; nothing was written.
+    Met(Obstacles),
+    /// Somebody else was writing the same items at that moment: look, then decide. Nothing was written.
+    Conflict,
+}
+
+/// Takes `quantity` from a shard of an area's counter.
+fn take(line: &AreaLine) -> Update {
+    Update::default().require("#n >= :q", &[("#n", "n")], [(":q", n(line.quantity))]).set("#n = #n - :q", &[], [])
+}
+
+impl Store {
+    /// Claims all that `booking` lists, within `cap` places of its buyer: the booking, the buyer's tally, every seat
+    /// and every area shard in ONE transaction. When the answer is lost, the booking is read: its presence is the answer.
+    pub async fn claim(&self, booking: &Booking, cap: u32) -> Result<Claimed, StoreError> {
+        let transaction = claim_transaction(booking, cap)?;
+        match self.transact_once(&transaction).await {
+            Ok(Ended::Applied) => Ok(Claimed::Won),
+            Ok(Ended::Conflict) => Ok(Claimed::Conflict),
+            Ok(Ended::Refused(met)) => Ok(Claimed::Met(obstacles(booking, met)?)),
+            Err(StoreError::Ambiguous(why)) => match self.booking(booking.id).await? {
+                // Ours: nobody else makes a booking of this id at this very millisecond.
+                Some(found) if found.created_at == booking.created_at => Ok(Claimed::Won),
+                Some(found) => Ok(Claimed::Met(Obstacles { own: Some(found), ..Obstacles::default() })),
+                // Not there: not written yet. It may still be on its way, so nothing is claimed about it.
+                None => Err(StoreError::Ambiguous(why)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is in the way of `booking` now: one consistent read of its id, its buyer's tally and its seats.
+    pub async fn look(&self, booking: &Booking, cap: u32) -> Result<Obstacles, StoreError> {
+        let buyer = Key::Buyer(booking.show, booking.buyer.clone());
+        let mut keys = vec![Key::Booking(booking.id), buyer];
+        keys.extend(booking.seats.iter().map(|line| Key::Seat(booking.show, line.seat.clone())));
+        let mut obstacles = Obstacles::default();
+        for item in self.batch_get(&keys, true).await? {
+            match key_of(&item)? {
+                Key::Booking(_) => obstacles.own = Some(decode_booking(item)?),
+                Key::Buyer(..) => {
+                    let tally = buyer::tally(&item)?;
+                    obstacles.tally = (!tally.has_room(booking.places(), cap)).then_some(tally);
+                }
+                Key::Seat(_, seat) => obstacles.seats.push((seat, decode::<SeatItem>(item)?.taken()?)),
+                other => return Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
+            }
+        }
+        Ok(obstacles)
+    }
+
+    /// Places left in each of the first `shards` shards of an area's counter, as they are now.
+    pub async fn area_shards(&self, show: ShowId, area: &AreaId, shards: u16) -> Result<Vec<(u16, u32)>, StoreError> {
+        let keys: Vec<Key> = (0..shards).map(|shard| Key::AreaShard(show, area.clone(), shard)).collect();
+        let items = self.batch_get(&keys, true).await?;
+        let left = |item: &Item| match key_of(item)? {
+            Key::AreaShard(_, _, shard) => Ok((shard, remaining(item)?)),
+            other => Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
+        };
+        items.iter().map(left).collect()
+    }
+}
+
+fn claim_transaction(booking: &Booking, cap: u32) -> Result<Transaction, StoreError> {
+    let buyer = Key::Buyer(booking.show, booking.buyer.clone());
+    let mut transaction = Transaction::default()
+        .create(encode_booking(booking)?)?
+        .update(&buyer, buyer::count_in(booking.id, booking.places(), cap))?;
+    let held = SeatItem { status: SeatStatus::Held, booking: Some(booking.id) };
+    for line in &booking.seats {
+        transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &held)?)?;
+    }
+    for line in &booking.areas {
+        transaction = transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take(line))?;
+    }
+    Ok(transaction)
+}
+
+/// Reads the refusals of [`claim_transaction`]'s actions, by index.
+fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obstacles, StoreError> {
+    let mut obstacles = Obstacles::default();
+    let seats: HashMap<usize, &SeatId> =
+        booking.seats.iter().enumerate().map(|(i, line)| (i + 2, &line.seat)).collect();
+    let first_area = booking.seats.len() + 2;
+    for (index, item) in met.into_iter().enumerate() {
+        let Some(item) = item else { continue };
+        match index {
+            0 => obstacles.own = Some(decode_booking(item)?),
+            1 => obstacles.tally = Some(buyer::tally(&item)?),
+            _ => match (seats.get(&index), booking.areas.get(index.wrapping_sub(first_area))) {
+                (Some(seat), _) => obstacles.seats.push(((*seat).clone(), decode::<SeatItem>(item)?.taken()?)),
+                (None, Some(line)) => obstacles.areas.push((line.area.clone(), line.shard, remaining(&item)?)),
+                (None, None) => return Err(StoreError::Corrupt("more reasons than actions".to_owned())),
+            },
+        }
+    }
+    Ok(obstacles)
+}
+
+/// Places left in an area shard; none when the shard does not exist.
+fn remaining(item: &Item) -> Result<u32, StoreError> {
+    match item.get("n").map(|value| value.as_n().ok().and_then(|number| number.parse().ok())) {
+        None => Ok(0),
+        Some(Some(remaining)) => Ok(remaining),
+        Some(None) => Err(StoreError::Corrupt("an area's counter is not a count".to_owned())),
+    }
+}
+
+/// How long to leave the items alone after somebody else was writing them.
+#[must_use]
+pub fn pause_after_conflict(booking: &Booking, attempt: u32) -> std::time::Duration {
+    crate::transact::pause(attempt, crate::keys::fold(booking.id.uuid().as_bytes(), u16::MAX))
+}
