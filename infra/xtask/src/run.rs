@@ -1,0 +1,34 @@
+//! Runs programs, says which, and how long they took.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+/// The checkout.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("xtask lives in infra/xtask")
+}
+
+/// Runs a program in the checkout; its output goes where ours goes.
+pub(crate) fn run(title: &str, program: impl Into<PathBuf>, arguments: &[&str]) -> Result<(), String> {
+    run_with(title, program, arguments, &[])
+}
+
+/// [`run`], with these variables in its environment.
+pub(crate) fn run_with(
+    title: &str,
+    program: impl Into<PathBuf>,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<(), String> {
+    let program = program.into();
+    println!("\n== {title}: {} {}", program.display(), arguments.join(" "));
+    let began = Instant::now();
+    let mut command = Command::new(&program);
+    let status = command.args(arguments).envs(environment.iter().copied()).current_dir(root()).status();
+    let status = status.map_err(|why| format!("{title}: {} does not start: {why}", program.display()))?;
+    println!("== {title}: {} after {} s", if status.success() { "done" } else { "FAILED" }, began.elapsed().as_secs());
+    if status.success() { Ok(()) } else { Err(format!("{title} failed")) }
+}
