@@ -7,6 +7,7 @@ use domain::time::{Clock, Timestamp, from_millis, millis};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the machine's time")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
         from_millis(millis(now)).unwrap_or(now)

@@ -1,9 +1,12 @@
 //! What Usher tells the world: timers, events, payments, mail, ticket files. A small trait each; one implementation
 //! for AWS, one that runs inside this process.
 
+mod aws;
 pub mod bus;
 pub mod clock;
 pub mod files;
+pub mod ids;
+pub mod local;
 pub mod mail;
 pub mod payments;
 pub mod timers;

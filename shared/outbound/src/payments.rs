@@ -1,5 +1,8 @@
 //! Card payments on Stripe's wire protocol: intents with manual capture, refunds, signed webhooks.
 
+pub mod stripe;
+pub mod webhook;
+
 use async_trait::async_trait;
 use domain::{
     ProviderError,
@@ -7,6 +10,9 @@ use domain::{
     money::Money,
     payment::{Intent, ProviderRefund},
 };
+
+/// The metadata entry that carries the booking id, on intents and on refunds.
+pub const METADATA_BOOKING: &str = "booking_id";
 
 /// The payment provider. Every call may be repeated: the keys make it one.
 #[async_trait]
@@ -28,5 +34,10 @@ pub trait Payments: Send + Sync {
     async fn refunds(&self, intent: &IntentId) -> Result<Vec<ProviderRefund>, ProviderError>;
 
     /// Gives `amount` back, with the booking in the refund's metadata.
-    async fn refund(&self, intent: &IntentId, booking: BookingId, amount: Money) -> Result<ProviderRefund, ProviderError>;
+    async fn refund(
+        &self,
+        intent: &IntentId,
+        booking: BookingId,
+        amount: Money,
+    ) -> Result<ProviderRefund, ProviderError>;
 }
