@@ -33,6 +33,6 @@ fn cargo_deny() -> Result<(), String> {
 
 /// Where the commands keep the tools they install: beside the build's own output, so that it is kept as long.
 fn tools() -> PathBuf {
-    let target = option_env!("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("tools").join(CARGO_DENY_VERSION)
 }
