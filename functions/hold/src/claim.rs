@@ -27,7 +27,7 @@ impl App {
     /// A refusal that says what is in the way; nothing is held then.
     pub(crate) async fn claim(
         &self,
-        caller: Caller,
+        caller: &Caller,
         show: ShowId,
         key: &IdempotencyKey,
         wish: &Wish,
@@ -36,18 +36,23 @@ impl App {
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
         let cap = show.max_seats_per_buyer();
         let ttl = SignedDuration::from_secs(i64::from(show.hold_ttl_seconds(self.options.hold_ttl_seconds)));
-        let claimant = Claimant { id, buyer: caller.user, email: caller.email, ttl, cap };
+        let claimant = Claimant { id, buyer: caller.user.clone(), email: caller.email.clone(), ttl, cap };
         match self.plan_claim(&show, wish, claimant).await {
             Ok(booking) => self.take(booking, &show, cap).await,
-            Err(Error::Refused(refusal)) => self.replay(id, wish, refusal).await,
+            Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
         }
     }
 
     /// A request that would be refused now may have been granted before: then that is still the answer.
-    async fn replay(&self, id: BookingId, wish: &Wish, refusal: Refusal) -> Result<Booking, Error> {
+    pub(crate) async fn replay(
+        &self,
+        id: BookingId,
+        fingerprint: [u8; 16],
+        refusal: Refusal,
+    ) -> Result<Booking, Error> {
         match self.settlement.store.booking(id).await? {
-            Some(booking) if booking.fingerprint == wish.fingerprint() => Ok(booking),
+            Some(booking) if booking.fingerprint == fingerprint => Ok(booking),
             Some(_) => Err(Refusal::IdempotencyMismatch.into()),
             None => Err(refusal.into()),
         }

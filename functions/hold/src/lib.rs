@@ -1,13 +1,15 @@
 //! `hold`: seats for a buyer, all or nothing, while they pay.
 
+mod best;
 mod claim;
 mod hints;
 
 use domain::{
     Error, Refusal,
+    best::Ask,
     catalogue::{HOLD_TTL_SECONDS, HOLD_TTL_SECONDS_DEFAULT},
     hold::Wish,
-    ids::{AreaId, SeatId, ShowId},
+    ids::{AreaId, CategoryId, SeatId, SectionId, ShowId},
 };
 use edge::{Auth, Body, Call, Reply, Request, Response, Settings, http::BODY_BYTES_MAX, view::BookingView};
 use serde::Deserialize;
@@ -74,6 +76,18 @@ struct AreaWish {
     quantity: u32,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BestCommand {
+    quantity: u32,
+    #[serde(default)]
+    category: Option<CategoryId>,
+    #[serde(default)]
+    section_id: Option<SectionId>,
+    #[serde(default)]
+    accessible: bool,
+}
+
 impl HoldCommand {
     /// The wish, when every id is well-formed: an ill-formed one names no seat of any plan.
     fn wish(self) -> Result<Wish, Refusal> {
@@ -100,6 +114,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     match call.route() {
         "POST /v1/shows/{showId}/holds" => hold(app, call).await,
+        "POST /v1/shows/{showId}/best-available" => best_available(app, call).await,
         _ => Err(Refusal::NotFound("route").into()),
     }
 }
@@ -109,6 +124,16 @@ async fn hold(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let show: ShowId = call.path("showId")?;
     let key = call.idempotency_key()?;
     let wish = call.body::<HoldCommand>(BODY_BYTES_MAX)?.wish()?;
-    let booking = app.claim(caller, show, &key, &wish).await?;
+    let booking = app.claim(&caller, show, &key, &wish).await?;
+    Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
+}
+
+async fn best_available(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
+    let caller = call.caller()?;
+    let show: ShowId = call.path("showId")?;
+    let key = call.idempotency_key()?;
+    let BestCommand { quantity, category, section_id: section, accessible } = call.body(BODY_BYTES_MAX)?;
+    let ask = Ask { quantity, category, section, accessible };
+    let booking = app.claim_best(&caller, show, &key, &ask).await?;
     Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
 }

@@ -16,6 +16,7 @@ use crate::{
 pub struct Wish {
     seats: Vec<SeatId>,
     areas: Vec<(AreaId, u32)>,
+    fingerprint: [u8; 16],
 }
 
 impl Wish {
@@ -24,7 +25,8 @@ impl Wish {
     /// # Errors
     /// [`Refusal::BadRequest`] for nothing, too much, or something twice.
     pub fn new(seats: Vec<SeatId>, areas: Vec<(AreaId, u32)>) -> Result<Self, Refusal> {
-        let wish = Self { seats, areas };
+        let fingerprint = fingerprint(&seats, &areas);
+        let wish = Self { seats, areas, fingerprint };
         let no = |why: String| Err(Refusal::BadRequest(why));
         if wish.areas.iter().any(|&(_, quantity)| quantity == 0) {
             return no("an area's quantity is at least 1".to_owned());
@@ -61,20 +63,30 @@ impl Wish {
         self.areas.iter().fold(seats, |sum, &(_, quantity)| sum.saturating_add(quantity))
     }
 
+    /// The same wish on behalf of another request: these seats were chosen for whoever asked for that.
+    #[must_use]
+    pub fn on_behalf_of(self, fingerprint: [u8; 16]) -> Self {
+        Self { fingerprint, ..self }
+    }
+
     /// A digest of all that is asked for: the same key with another wish is another request.
     #[must_use]
-    pub fn fingerprint(&self) -> [u8; 16] {
-        let mut digest = Sha256::new();
-        for seat in &self.seats {
-            digest.update(format!("seat {seat}\n"));
-        }
-        for (area, quantity) in &self.areas {
-            digest.update(format!("area {area} {quantity}\n"));
-        }
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&digest.finalize()[..16]);
-        fingerprint
+    pub const fn fingerprint(&self) -> [u8; 16] {
+        self.fingerprint
     }
+}
+
+fn fingerprint(seats: &[SeatId], areas: &[(AreaId, u32)]) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    for seat in seats {
+        digest.update(format!("seat {seat}\n"));
+    }
+    for (area, quantity) in areas {
+        digest.update(format!("area {area} {quantity}\n"));
+    }
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&digest.finalize()[..16]);
+    fingerprint
 }
 
 fn twice<T: Ord>(items: &[T]) -> Option<&T> {
@@ -141,7 +153,8 @@ pub fn decide(
     }
     let mut areas = Vec::with_capacity(wish.areas.len());
     for (area, quantity) in &wish.areas {
-        let priced = area_category(area).and_then(|(category, shard)| Some((show.price(&category)?.amount_minor, shard)));
+        let priced =
+            area_category(area).and_then(|(category, shard)| Some((show.price(&category)?.amount_minor, shard)));
         match priced {
             Some((price_minor, shard)) => {
                 areas.push(AreaLine { area: area.clone(), quantity: *quantity, price_minor, shard });

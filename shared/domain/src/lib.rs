@@ -4,6 +4,7 @@
 //! to a plan or a [`Refusal`]; the crates around this one carry the plan out.
 
 pub mod availability;
+pub mod best;
 pub mod booking;
 pub mod catalogue;
 pub mod error;
@@ -13,8 +14,8 @@ pub mod ids;
 pub mod money;
 pub mod payment;
 pub mod plan;
-pub mod search;
 pub mod refund;
+pub mod search;
 pub mod settlement;
 pub mod ticket;
 pub mod time;

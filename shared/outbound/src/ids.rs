@@ -13,6 +13,7 @@ pub trait Ids: Send + Sync {
 pub struct RandomIds;
 
 impl Ids for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "the one home of fresh ids")]
     fn next(&self) -> Uuid {
         Uuid::now_v7()
     }
