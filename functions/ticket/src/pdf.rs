@@ -1,6 +1,12 @@
 //! The ticket on paper and on a phone: one A5 page a place. Drawn from plain data, the same bytes for the same data.
 
-use domain::{Timestamp, ids::BookingId, money::Money, ticket::Qr, time::local};
+use domain::{
+    Timestamp,
+    ids::BookingId,
+    money::Money,
+    ticket::{Position, Qr, short_reference},
+    time::local,
+};
 use jiff::{Zoned, tz::TimeZone};
 use krilla::{
     Document,
@@ -17,27 +23,6 @@ use crate::{
     fonts::{FontError, Fonts, Weight},
     text::{Block, Fit, LEADING, Line, fit, line},
 };
-
-/// Where a ticket lets its holder sit or stand, in the plan's own names.
-#[derive(Clone, Debug)]
-pub enum Position {
-    /// A seat.
-    Seat {
-        /// The section's name.
-        section: String,
-        /// The row's label.
-        row: String,
-        /// The seat's label.
-        seat: String,
-    },
-    /// A place of a general-admission area.
-    Area {
-        /// The area's name.
-        area: String,
-        /// The place's number in its booking.
-        number: u32,
-    },
-}
 
 /// One page.
 #[derive(Clone, Debug)]
@@ -154,13 +139,6 @@ pub fn render(fonts: &Fonts, sheet: &TicketSheet) -> Result<Vec<u8>, PdfError> {
         page.finish();
     }
     document.finish().map_err(|error| PdfError::Unwritable(format!("{error:?}")))
-}
-
-/// How people name a booking to each other: the first digits of its id, `7F3A-92C1`.
-#[must_use]
-pub fn short_reference(booking: BookingId) -> String {
-    let hex = booking.uuid().simple().to_string().to_uppercase();
-    format!("{}-{}", &hex[..4], &hex[4..8])
 }
 
 fn metadata(sheet: &TicketSheet) -> Metadata {

@@ -3,11 +3,11 @@
 use domain::{
     ids::{BookingId, ShowId},
     money::Money,
-    ticket::{ISSUE_FIRST, Place, SigningKey, Ticket, TicketClaim},
+    ticket::{ISSUE_FIRST, Place, Position, SigningKey, Ticket, TicketClaim},
 };
 use ticket::{
     fonts::Fonts,
-    pdf::{Position, SheetPlace, TicketSheet, render},
+    pdf::{SheetPlace, TicketSheet, render},
 };
 use uuid::Uuid;
 

@@ -25,7 +25,9 @@ use uuid::Uuid;
 
 use crate::{
     booking::Booking,
-    ids::{AreaId, BookingId, IllFormed, SeatId, ShowId, TicketId},
+    ids::{AreaId, BookingId, CategoryId, IllFormed, SeatId, ShowId, TicketId},
+    money::Money,
+    plan::{Area, Section},
 };
 
 /// What every code begins with; the digit is the format's version, and it is signed too.
@@ -57,6 +59,17 @@ pub enum Place {
         /// The place's number among its booking's places in that area, from 1: it tells the tickets apart.
         number: u32,
     },
+}
+
+impl Place {
+    /// The seat, unless it is a place of an area.
+    #[must_use]
+    pub const fn seat(&self) -> Option<&SeatId> {
+        match self {
+            Self::Seat(seat) => Some(seat),
+            Self::Area { .. } => None,
+        }
+    }
 }
 
 /// What a code says.
@@ -270,10 +283,7 @@ impl Ticket {
     /// The seat, unless it is a place of an area.
     #[must_use]
     pub const fn seat(&self) -> Option<&SeatId> {
-        match &self.claim.place {
-            Place::Seat(seat) => Some(seat),
-            Place::Area { .. } => None,
-        }
+        self.claim.place.seat()
     }
 
     /// The area and the place's number, unless it is a seat.
@@ -313,18 +323,116 @@ pub fn tickets(key: &SigningKey, booking: &Booking) -> Vec<Ticket> {
     }
     let ticket =
         |place| Ticket::new(key, TicketClaim { booking: booking.id, show: booking.show, place, issue: ISSUE_FIRST });
-    let seats = booking.seats.iter().map(|line| Place::Seat(line.seat.clone()));
-    seats.chain(area_places(booking)).map(ticket).collect()
+    places(booking).map(ticket).collect()
 }
 
-/// One area may stand in several lines, taken from different shards: its numbers run on.
-fn area_places(booking: &Booking) -> impl Iterator<Item = Place> {
-    booking.areas.iter().enumerate().flat_map(|(index, line)| {
+/// The places of `booking`: its seats in their order, then its area places. One area may stand in several lines, taken
+/// from different shards: its numbers run on.
+pub fn places(booking: &Booking) -> impl Iterator<Item = Place> {
+    let seats = booking.seats.iter().map(|line| Place::Seat(line.seat.clone()));
+    let areas = booking.areas.iter().enumerate().flat_map(|(index, line)| {
         let earlier = booking.areas[..index].iter().filter(|other| other.area == line.area);
         let before: u32 = earlier.map(|other| other.quantity).sum();
         let numbers = before + 1..=before + line.quantity;
         numbers.map(|number| Place::Area { area: line.area.clone(), number })
-    })
+    });
+    seats.chain(areas)
+}
+
+/// Under which key the PDF with all tickets of `booking` is stored.
+#[must_use]
+pub fn file_key(booking: BookingId) -> String {
+    format!("tickets/{booking}.pdf")
+}
+
+/// How people name a booking to each other: the first digits of its id, `7F3A-92C1`.
+#[must_use]
+pub fn short_reference(booking: BookingId) -> String {
+    let hex = booking.uuid().simple().to_string().to_uppercase();
+    format!("{}-{}", &hex[..4], &hex[4..8])
+}
+
+/// A place in the plan's own names, as tickets and mail print it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// A seat.
+    Seat {
+        /// The section's name.
+        section: String,
+        /// The row's label.
+        row: String,
+        /// The seat's label.
+        seat: String,
+    },
+    /// A place of a general-admission area.
+    Area {
+        /// The area's name.
+        area: String,
+        /// The place's number in its booking.
+        number: u32,
+    },
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seat { section, row, seat } => write!(f, "{section}, row {row}, seat {seat}"),
+            Self::Area { area, number } => write!(f, "{area}, place {number}"),
+        }
+    }
+}
+
+/// What the booking and the plan say about one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Where it is.
+    pub position: Position,
+    /// What kind of place was paid for.
+    pub category: CategoryId,
+    /// What was paid for it.
+    pub price: Money,
+    /// What its holder should know: a place for a wheelchair, a restricted view.
+    pub notes: Vec<&'static str>,
+}
+
+/// Describes a `place` of `booking`, given the plan's `areas` and, for a seat, its `section`. `None` when the booking or
+/// the plan has no such place.
+#[must_use]
+pub fn describe(booking: &Booking, place: &Place, section: Option<&Section>, areas: &[Area]) -> Option<Described> {
+    let money = |minor| Money::new(minor, booking.currency);
+    match place {
+        Place::Seat(id) => {
+            let line = booking.seats.iter().find(|line| line.seat == *id)?;
+            let section = section.filter(|section| section.id == id.section)?;
+            let row = section.row(&id.row)?;
+            let seat = row.seat(&id.seat)?;
+            let flags = [
+                (seat.accessible, "Wheelchair place"),
+                (seat.companion, "Companion place"),
+                (seat.obstructed_view, "Restricted view"),
+            ];
+            Some(Described {
+                position: Position::Seat {
+                    section: section.name.clone(),
+                    row: row.label.clone(),
+                    seat: seat.label.clone(),
+                },
+                category: line.category.clone(),
+                price: money(line.price_minor),
+                notes: flags.into_iter().filter_map(|(is, note)| is.then_some(note)).collect(),
+            })
+        }
+        Place::Area { area: id, number } => {
+            let line = booking.areas.iter().find(|line| line.area == *id)?;
+            let area = areas.iter().find(|area| area.id == *id)?;
+            Some(Described {
+                position: Position::Area { area: area.name.clone(), number: *number },
+                category: area.category.clone(),
+                price: money(line.price_minor),
+                notes: Vec::new(),
+            })
+        }
+    }
 }
 
 /// A QR code at error correction level M, as a square of modules without its quiet zone.
@@ -557,6 +665,39 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_described_in_the_plans_own_names() {
+        use crate::plan::{Row, Seat};
+        let category: CategoryId = "gold".parse().unwrap();
+        let seat_of = |name: &str| Seat {
+            name: name.parse().unwrap(),
+            label: format!("№{name}"),
+            x: 0.0,
+            y: 0.0,
+            category: category.clone(),
+            accessible: name == "2",
+            companion: false,
+            obstructed_view: name == "2",
+        };
+        let row =
+            Row { id: "1".parse().unwrap(), label: "पहली".to_owned(), seats: vec![seat_of("1"), seat_of("2")] };
+        let section = Section { id: "A".parse().unwrap(), name: "Balkon".to_owned(), rows: vec![row] };
+        let area = Area { id: "pit".parse().unwrap(), name: "Pit".to_owned(), capacity: 9, category: category.clone() };
+        let booking = paid(&["A:1:2", "A:1:3"], &[("pit", 2)]);
+        let described = |place: Place| describe(&booking, &place, Some(&section), std::slice::from_ref(&area));
+        let seat_2 = described(seat("A:1:2")).unwrap();
+        assert_eq!(seat_2.position.to_string(), "Balkon, row पहली, seat №2");
+        assert_eq!((seat_2.price.amount_minor, seat_2.notes), (100, vec!["Wheelchair place", "Restricted view"]));
+        let pit = described(Place::Area { area: area.id.clone(), number: 2 }).unwrap();
+        assert_eq!((pit.position.to_string().as_str(), pit.price.amount_minor), ("Pit, place 2", 50));
+        // In the plan but not in the booking; in the booking but not in the plan; in another section.
+        for unknown in ["A:1:1", "A:1:3", "B:1:2"] {
+            assert_eq!(described(seat(unknown)), None, "{unknown}");
+        }
+        assert_eq!(short_reference(booking.id), "1234-5678");
+        assert_eq!(file_key(booking.id), "tickets/bkg_123456789abc8def8123456789abcdef.pdf");
+    }
+
+    #[test]
     fn nothing_unpaid_is_signed_for() {
         let unpaid = |change: fn(&mut Booking)| {
             let mut booking = paid(&["A:1:1"], &[]);
@@ -588,7 +729,7 @@ mod tests {
         assert!(!format!("{:?}", key()).contains("7, 7"));
     }
 
-    fn places() -> impl Strategy<Value = Place> {
+    fn any_place() -> impl Strategy<Value = Place> {
         let seats = "[A-Za-z0-9_.~-]{1,32}:[A-Za-z0-9]{1,32}:[0-9]{1,3}";
         let areas = ("[A-Za-z0-9_.~-]{1,32}", any::<u32>());
         prop_oneof![
@@ -599,7 +740,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn codes_round_trip(booking: u128, show: u128, issue: u16, place in places(), seed: [u8; 32]) {
+        fn codes_round_trip(booking: u128, show: u128, issue: u16, place in any_place(), seed: [u8; 32]) {
             let claim = TicketClaim {
                 booking: BookingId::from_uuid(Uuid::from_u128(booking)),
                 show: ShowId::from_uuid(Uuid::from_u128(show)),
@@ -613,7 +754,7 @@ mod tests {
         }
 
         #[test]
-        fn one_flipped_bit_is_refused(place in places(), at: prop::sample::Index, bit in 0u8..8) {
+        fn one_flipped_bit_is_refused(place in any_place(), at: prop::sample::Index, bit in 0u8..8) {
             let mut bytes = key().sign(&claim(place)).into_bytes();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
@@ -623,7 +764,7 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_character_is_refused(place in places(), at: prop::sample::Index, to in "[A-Z2-7]") {
+        fn one_changed_character_is_refused(place in any_place(), at: prop::sample::Index, to in "[A-Z2-7]") {
             let code = key().sign(&claim(place));
             let at = at.index(code.len());
             let changed = format!("{}{to}{}", &code[..at], &code[at + 1..]);

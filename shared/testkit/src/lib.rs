@@ -1,4 +1,10 @@
 //! What tests and the embedded platform run on.
 
+pub mod clock;
 pub mod engine;
+pub mod ids;
+pub mod payments;
+pub mod recorded;
+pub mod sale;
+pub mod table;
 pub mod template;
