@@ -1,0 +1,126 @@
+//! `project`: from changed seats to what maps show. It never applies a change: it reads the row as it is now and writes
+//! it whole, so that batches that repeat, come late or come in pieces end in the same availability.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    StoreError, Timestamp,
+    availability::pack,
+    ids::{RowId, SectionId, ShowId},
+    time::from_millis,
+};
+use edge::{DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord};
+use futures::{StreamExt as _, stream};
+use store::{Store, cache::Catalogue, keys::Key};
+
+/// Rows read and written at the same time.
+const ROWS_AT_ONCE: usize = 8;
+
+/// What `project` works with.
+pub struct App {
+    store: Store,
+    catalogue: Catalogue,
+}
+
+impl App {
+    /// On `store`; plans are kept in this instance.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { catalogue: Catalogue::new(store.clone()), store }
+    }
+}
+
+type RowKey = (ShowId, SectionId, RowId);
+
+/// What a batch says of one row.
+struct Touched {
+    /// Number of its first record in the batch, and that record's sequence: where a failed batch begins again.
+    first: (usize, String),
+    /// The sequence of its last record: what is read now is at least as new.
+    last_sequence: String,
+    /// When the last change was made.
+    changed_at: Timestamp,
+}
+
+/// Refreshes every row that the batch touches. Names the first record whose row could not be refreshed: the platform
+/// sends the batch again from there.
+pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
+    let rows = touched(&event.records);
+    let refreshed = rows.iter().map(|(row, touched)| async move {
+        let outcome = refresh(app, row, touched).await;
+        outcome.err().map(|why| {
+            let (show, section, row) = row;
+            tracing::warn!(show.id = %show, error = %why, "row {section}:{row} of {show} is not refreshed: {why}");
+            touched.first.clone()
+        })
+    });
+    let failed: Vec<_> = stream::iter(refreshed).buffer_unordered(ROWS_AT_ONCE).collect().await;
+    let mut response = DynamoDbEventResponse::default();
+    if let Some((_, sequence)) = failed.into_iter().flatten().min() {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(sequence);
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
+fn touched(records: &[DynamodbRecord]) -> BTreeMap<RowKey, Touched> {
+    let mut rows: BTreeMap<RowKey, Touched> = BTreeMap::new();
+    for (number, record) in records.iter().enumerate() {
+        let Some((row, sequence)) = row_of(record) else {
+            tracing::warn!(record.id = record.event_id, "record {} is no seat's; it is skipped", record.event_id);
+            continue;
+        };
+        let changed_at = from_millis(record.change.approximate_creation_date_time.timestamp_millis());
+        let changed_at = changed_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        let entry = rows.entry(row).or_insert_with(|| Touched {
+            first: (number, sequence.clone()),
+            last_sequence: sequence.clone(),
+            changed_at,
+        });
+        if is_later(&sequence, &entry.last_sequence) {
+            entry.last_sequence = sequence;
+            entry.changed_at = changed_at;
+        }
+    }
+    rows
+}
+
+fn row_of(record: &DynamodbRecord) -> Option<(RowKey, String)> {
+    let Ok(Key::Seat(show, seat)) = Key::of_record(&record.change.keys) else { return None };
+    Some(((show, seat.section, seat.row), record.change.sequence_number.clone()?))
+}
+
+/// Sequences are numbers of any length, written in decimal.
+fn is_later(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+    (one.len(), one) > (other.len(), other)
+}
+
+async fn refresh(app: &App, (show_id, section_id, row_id): &RowKey, touched: &Touched) -> Result<(), StoreError> {
+    let Some(show) = app.catalogue.show(*show_id).await? else {
+        return Err(StoreError::Corrupt(format!("seats of {show_id} are taken, but there is no such show")));
+    };
+    let section = app.catalogue.plan_section(show.venue, show.plan_version, section_id).await?;
+    let Some(row) = section.as_ref().and_then(|section| section.row(row_id)) else {
+        // No later try will find it: the plan never changes.
+        tracing::error!(show.id = %show_id, "seats of {section_id}:{row_id} are taken, but {show_id} has no such row");
+        return Ok(());
+    };
+    let states = app.store.row_states(*show_id, section_id, row_id).await?;
+    let packed = pack(row, &states, touched.last_sequence.clone());
+    app.store.put_row(*show_id, section_id, row_id, &packed, touched.changed_at).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_later;
+
+    #[test]
+    fn sequences_compare_as_numbers() {
+        for (one, other, later) in [("10", "9", true), ("9", "10", false), ("7", "7", false), ("007", "6", true)] {
+            assert_eq!(is_later(one, other), later, "{one} {other}");
+        }
+    }
+}

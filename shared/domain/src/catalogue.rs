@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
@@ -61,6 +61,12 @@ pub fn derived_uuid(scope: &str, user: &UserId, key: &IdempotencyKey) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Digest of a request to create something: the same key with another request is refused.
+#[must_use]
+pub fn fingerprint(request: &[u8]) -> String {
+    Sha256::digest(request)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A place with seating plans.
@@ -395,7 +401,9 @@ mod tests {
     #[test]
     fn an_event_takes_no_more_shows_than_its_item_lists() {
         let mut listed = listed();
-        listed.shows = (0..SHOWS_PER_EVENT_MAX).map(|n| ListedShow { id: ShowId::from_uuid(Uuid::from_u128(100 + n as u128)), ..listed.shows[0].clone() }).collect();
+        listed.shows = (0..SHOWS_PER_EVENT_MAX)
+            .map(|n| ListedShow { id: ShowId::from_uuid(Uuid::from_u128(100 + n as u128)), ..listed.shows[0].clone() })
+            .collect();
         assert!(!listed.enter(&show(4, 7, "2027-02-01T14:00:00Z", 1), "Royal Opera House"));
     }
 
@@ -409,7 +417,8 @@ mod tests {
 
     #[test]
     fn a_retry_means_the_same_thing() {
-        let id = |scope: &str, user: &str, key: &str| derived_uuid(scope, &user.parse().unwrap(), &key.parse().unwrap());
+        let id =
+            |scope: &str, user: &str, key: &str| derived_uuid(scope, &user.parse().unwrap(), &key.parse().unwrap());
         assert_eq!(id("venue", "olga", "k"), id("venue", "olga", "k"));
         for other in [id("event", "olga", "k"), id("venue", "olg", "ak"), id("venue", "olga", "k2")] {
             assert_ne!(other, id("venue", "olga", "k"));

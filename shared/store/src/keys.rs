@@ -84,6 +84,18 @@ impl Key {
         }
     }
 
+    /// The key in the key attributes of a stream record.
+    ///
+    /// # Errors
+    /// No key of ours has them.
+    pub fn of_record(attributes: &serde_dynamo::Item) -> Result<Self, IllFormed> {
+        let text = |name: &str| match attributes.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) => Ok(text.as_str()),
+            _ => Err(IllFormed("key")),
+        };
+        Self::parse(text("PK")?, text("SK")?)
+    }
+
     /// The key that has these two parts.
     ///
     /// # Errors
