@@ -1,0 +1,13 @@
+//! The whole platform over HTTP, and rules about the whole tree.
+
+mod support;
+
+mod availability;
+mod contract;
+mod events;
+mod expiry;
+mod hold;
+mod layers;
+mod payment;
+mod races;
+mod ticket;

@@ -1,0 +1,247 @@
+//! Paying, and everything that may come in between.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use usher::sandbox::{Fault, Operation, Status, WebhookMode};
+
+use crate::support::{PRICE_MINOR, Person, Stage, eventually, seat};
+
+/// A hold of one second is over on every clock after this.
+const OVER: Duration = Duration::from_millis(1_600);
+
+async fn holding(stage: &Stage, buyer: &Person, number: usize) -> (Value, Value) {
+    let _ = stage;
+    let booking = buyer.hold(&[seat("A", number)]).await.expect(201);
+    let confirmed = buyer.confirm(&booking).await.expect(200);
+    (booking, confirmed)
+}
+
+async fn becomes(buyer: &Person, booking: &Value, status: &str) -> Value {
+    eventually(status, async || {
+        let booking = buyer.booking(booking).await;
+        (booking["status"] == status).then_some(booking)
+    })
+    .await
+}
+
+/// What the provider took and gave back, in all.
+fn money(stage: &Stage) -> (i64, i64) {
+    let ledger = stage.platform.sandbox().ledger();
+    let sum = |of: fn(&usher::sandbox::LedgerIntent) -> i64| ledger.intents.iter().map(of).sum();
+    (sum(|intent| intent.captured), sum(|intent| intent.refunded))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_authorised_then_sold_then_captured() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    assert_eq!(confirmed["payment"]["status"], "requires-payment");
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    becomes(&ada, &booking, "CONFIRMED").await;
+    eventually("the capture", async || (money(&stage) == (PRICE_MINOR, 0)).then_some(())).await;
+    let again = ada.confirm(&booking).await.expect(200);
+    assert_eq!(again["payment"]["intentId"], confirmed["payment"]["intentId"]);
+    assert_eq!(again["payment"]["status"], "captured");
+    eventually("the map shows it sold", async || (stage.seat_state(0).await == 2).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confirm_finishes_a_payment_whose_webhook_never_came() {
+    let stage = Stage::open().await;
+    stage.platform.sandbox().webhooks(WebhookMode::Drop);
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    assert_eq!(ada.confirm(&booking).await.expect(200)["status"], "CONFIRMED");
+    assert_eq!(money(&stage), (PRICE_MINOR, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_comes_many_times_does_its_work_once() {
+    let stage = Stage::open().await;
+    stage.platform.sandbox().webhooks(WebhookMode::Duplicate);
+    let ada = stage.buyer("ada");
+    let booking = ada.buy(&[seat("A", 1)]).await;
+    stage.platform.sandbox().settled().await;
+    for event in stage.platform.sandbox().events() {
+        assert_eq!(stage.platform.sandbox().deliver(&event.id).await, Some(200));
+    }
+    assert_eq!(money(&stage), (PRICE_MINOR, 0));
+    assert_eq!(ada.booking(&booking).await["status"], "CONFIRMED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_failures_end_the_hold_and_each_before_extends_it() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    let mut expires = booking["expiresAt"].clone();
+    for attempt in 1..=2 {
+        assert_eq!(ada.pay_with(&confirmed, "pm_card_chargeDeclined").await.status, 402);
+        expires = eventually("the hold is extended", async || {
+            let now = ada.booking(&booking).await["expiresAt"].clone();
+            (now != expires).then_some(now)
+        })
+        .await;
+        assert_eq!(ada.confirm(&booking).await.expect(200)["payment"]["attempts"], json!(attempt));
+    }
+    ada.pay_with(&confirmed, "pm_card_chargeDeclined").await;
+    let ended = becomes(&ada, &booking, "CANCELLED").await;
+    assert_eq!(ended["reason"], "payment-failed");
+    stage.buyer("bob").hold(&[seat("A", 1)]).await.expect(201);
+    assert_eq!(money(&stage), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_is_processing_keeps_its_seats() {
+    let stage = Stage::with_short_holds().await;
+    stage.lose_all_timers();
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    ada.pay_with(&confirmed, "pm_card_processing").await.expect(200);
+    tokio::time::sleep(OVER).await;
+    stage.platform.tick().await.unwrap();
+    assert_eq!(ada.booking(&booking).await["status"], "PENDING");
+    stage.buyer("bob").hold(&[seat("A", 1)]).await.problem(409, "seat-unavailable");
+    ada.delete(&booking).await.problem(409, "payment-in-progress");
+    let intent = confirmed["payment"]["intentId"].as_str().unwrap();
+    assert!(stage.platform.sandbox().settle(intent, true));
+    becomes(&ada, &booking, "CONFIRMED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_before_the_release_wins_the_seat() {
+    let stage = Stage::with_short_holds().await;
+    stage.lose_all_timers();
+    stage.platform.sandbox().webhooks(WebhookMode::Hold);
+    let (ada, bob) = (stage.buyer("ada"), stage.buyer("bob"));
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    tokio::time::sleep(OVER).await;
+    // The claimer meets an overdue hold, asks the provider, and finds it paid.
+    bob.hold(&[seat("A", 1)]).await.problem(409, "seat-unavailable");
+    assert_eq!(ada.booking(&booking).await["status"], "CONFIRMED");
+    stage.platform.sandbox().webhooks(WebhookMode::Deliver);
+    stage.platform.sandbox().settled().await;
+    assert_eq!(money(&stage), (PRICE_MINOR, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_before_the_payment_leaves_nothing_to_pay() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    assert_eq!(ada.delete(&booking).await.expect(200)["reason"], "released");
+    assert_eq!(ada.pay_with(&confirmed, "pm_card_visa").await.status, 400);
+    ada.confirm(&booking).await.problem(410, "hold-expired");
+    assert_eq!(money(&stage), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_held_again_while_its_first_holders_webhook_is_on_its_way_stays_with_the_second() {
+    let stage = Stage::with_short_holds().await;
+    stage.lose_all_timers();
+    stage.platform.sandbox().webhooks(WebhookMode::Hold);
+    let (ada, bob) = (stage.buyer("ada"), stage.buyer("bob"));
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    ada.pay_with(&confirmed, "pm_card_chargeDeclined").await;
+    tokio::time::sleep(OVER).await;
+    let second = bob.hold(&[seat("A", 1)]).await.expect(201);
+    stage.platform.sandbox().webhooks(WebhookMode::Deliver);
+    stage.platform.sandbox().settled().await;
+    assert_eq!(ada.booking(&booking).await["reason"], "expired");
+    assert_eq!(bob.booking(&second).await["status"], "PENDING");
+    assert_eq!(money(&stage), (0, 0));
+    let ledger = stage.platform.sandbox().ledger();
+    assert_eq!(ledger.intents[0].status, Status::Canceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_whose_answer_is_lost_is_recorded_by_whoever_looks_next() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    stage.platform.sandbox().fail_next(Operation::Capture, Fault::Lost);
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    becomes(&ada, &booking, "CONFIRMED").await;
+    eventually("the webhook comes again", async || {
+        (ada.get(&format!("/v1/bookings/{}/tickets", crate::support::id(&booking))).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(money(&stage), (PRICE_MINOR, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authorisation_that_lapsed_gives_the_seats_back() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    for _ in 0..20 {
+        stage.platform.sandbox().fail_next(Operation::Capture, Fault::Before);
+    }
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    becomes(&ada, &booking, "CONFIRMED").await;
+    ada.delete(&booking).await.problem(503, "provider-unavailable");
+    assert!(stage.platform.sandbox().lapse(confirmed["payment"]["intentId"].as_str().unwrap()));
+    let ended = becomes(&ada, &booking, "CANCELLED").await;
+    assert_eq!(ended["reason"], "payment-failed");
+    stage.buyer("bob").hold(&[seat("A", 1)]).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_a_paid_booking_refunds_it_and_frees_its_seats() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let booking = ada.buy(&[seat("A", 1), seat("A", 2)]).await;
+    let cancelled = eventually("the capture is recorded", async || {
+        let answer = ada.delete(&booking).await;
+        (answer.status == 200).then_some(answer.body)
+    })
+    .await;
+    assert_eq!(cancelled["refund"]["percent"], json!(100));
+    assert_eq!(cancelled["refund"]["amount"]["amountMinor"], json!(2 * PRICE_MINOR));
+    stage.buyer("bob").hold(&[seat("A", 1), seat("A", 2)]).await.expect(201);
+    let again = ada.delete(&booking).await.expect(200);
+    assert_eq!((&again["reason"], &again["refund"]["status"]), (&json!("buyer"), &json!("done")));
+    assert_eq!(money(&stage), (2 * PRICE_MINOR, 2 * PRICE_MINOR));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_whose_answer_is_lost_is_not_made_twice() {
+    let stage = Stage::open().await;
+    let ada = stage.buyer("ada");
+    let booking = ada.buy(&[seat("A", 1)]).await;
+    stage.platform.sandbox().settled().await;
+    stage.platform.sandbox().fail_next(Operation::Refund, Fault::Lost);
+    let cancelled = ada.delete(&booking).await.expect(200);
+    assert_eq!(cancelled["refund"]["status"], "pending");
+    stage.platform.tick().await.unwrap();
+    assert_eq!(ada.booking(&booking).await["refund"]["status"], "done");
+    assert_eq!(money(&stage), (PRICE_MINOR, PRICE_MINOR));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_and_stale_webhooks_are_refused_and_unknown_ones_acknowledged() {
+    let stage = Stage::open().await;
+    let url = format!("{}/v1/webhooks/payments", stage.platform.base_url());
+    let send = async |secret: &str, age_seconds: i64, body: Value| {
+        let body = body.to_string();
+        let at = domain::time::shift(
+            domain::time::Clock::now(&outbound::clock::SystemClock),
+            domain::time::SignedDuration::from_secs(-age_seconds),
+        );
+        let signature = outbound::payments::webhook::sign(secret, body.as_bytes(), at);
+        let request = stage.http.post(&url).header("Stripe-Signature", signature).body(body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let event = |kind: &str| json!({"id": "evt_1", "type": kind, "data": {"object": {"id": "x", "object": "thing"}}});
+    let secret = stage.platform.setting("PAYMENT_WEBHOOK_SECRET");
+    assert_eq!(send("whsec_forged", 0, event("payment_intent.succeeded")).await, 400);
+    assert_eq!(send(&secret, 3_600, event("payment_intent.succeeded")).await, 400);
+    assert_eq!(send(&secret, 0, event("customer.created")).await, 200);
+    let unknown = json!({"id": "evt_2", "type": "payment_intent.succeeded",
+        "data": {"object": {"id": "pi_unknown", "object": "payment_intent", "metadata": {}}}});
+    assert_eq!(send(&secret, 0, unknown).await, 200);
+}
