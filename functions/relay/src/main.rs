@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda: builds the function from its environment and runs it.
+
+use std::sync::Arc;
+
+use outbound::bus::EventBridgeBus;
+use relay::App;
+
+#[tokio::main]
+async fn main() -> Result<(), edge::Failure> {
+    let settings = edge::run::start();
+    let aws = edge::run::aws().await;
+    let app = App { bus: Arc::new(EventBridgeBus::new(&aws, settings.text("EVENT_BUS_NAME"))) };
+    settings.check()?;
+    edge::run::events(|batch| async { Ok(relay::handle(&app, batch).await) }).await
+}

@@ -22,6 +22,7 @@ mod receipt;
 mod release;
 mod seat;
 mod show;
+pub mod stream;
 mod transact;
 mod venue;
 
