@@ -69,9 +69,7 @@ pub fn plan() -> SeatingPlan {
         name: "Kamani".to_owned(),
         categories: vec![category("silver", "रजत", "#be123c"), category("standing", "Standing", "#0f766e")],
         sections: vec![Section {
-            id: "balcony".parse().expect("a slug"),
-            name: "बालकनी".to_owned(),
-            rows: vec![row],
+            id: "balcony".parse().expect("a slug"), name: "बालकनी".to_owned(), rows: vec![row]
         }],
         areas: vec![Area {
             id: "pit".parse().expect("a slug"),

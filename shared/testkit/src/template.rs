@@ -19,7 +19,9 @@ pub const TEXT: &str = include_str!("../../../template.yaml");
 pub fn parse(text: &str) -> Result<Value, String> {
     // As YAML 1.2 has it: `N` is a text, not a "no".
     let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Node>(text, options).map(|node| node.0).map_err(|why| format!("template.yaml: {why}"))
+    serde_saphyr::from_str_with_options::<Node>(text, options)
+        .map(|node| node.0)
+        .map_err(|why| format!("template.yaml: {why}"))
 }
 
 /// What `CreateTable` needs for the resource `logical_id`, and the attribute that items expire by.
@@ -61,9 +63,10 @@ impl<'de> Deserialize<'de> for Node {
                 let parts = value.as_str().and_then(|text| text.split_once('.')).map(|(id, part)| json!([id, part]));
                 Ok(Self(json!({"Fn::GetAtt": parts.unwrap_or(value)})))
             }
-            Some(function @ ("Sub" | "If" | "Not" | "Equals" | "And" | "Or" | "Join" | "Select" | "Split" | "ImportValue")) => {
-                Ok(Self(json!({ format!("Fn::{function}"): value })))
-            }
+            Some(
+                function @ ("Sub" | "If" | "Not" | "Equals" | "And" | "Or" | "Join" | "Select" | "Split"
+                | "ImportValue"),
+            ) => Ok(Self(json!({ format!("Fn::{function}"): value }))),
             Some(other) => Err(D::Error::custom(format!("unknown tag !{other}"))),
         }
     }
@@ -153,7 +156,10 @@ mod tests {
         let (create, expiry) = table(&parse(TEXT).unwrap(), "Table", "usher").unwrap();
         assert_eq!(create["TableName"], "usher");
         assert_eq!(create["GlobalSecondaryIndexes"].as_array().unwrap().len(), 2);
-        assert_eq!(create["StreamSpecification"], json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"}));
+        assert_eq!(
+            create["StreamSpecification"],
+            json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+        );
         assert_eq!(expiry.as_deref(), Some("ttl"));
         assert!(table(&parse(TEXT).unwrap(), "Bus", "usher").is_err());
     }

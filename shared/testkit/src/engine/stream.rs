@@ -136,7 +136,8 @@ impl Stream {
     /// # Errors
     /// SQLite's.
     pub fn newest(&self) -> Result<i64, rusqlite::Error> {
-        let sql = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) FROM _stream_records WHERE table_name = ?1";
+        let sql =
+            "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) FROM _stream_records WHERE table_name = ?1";
         self.connection().query_row(sql, params![self.table], |row| row.get(0))
     }
 

@@ -134,7 +134,9 @@ async fn a_conflict_is_told_as_dynamodb_tells_it() {
     let client = engine.client_with_fault(once(Fault::TransactionConflict));
     let refused = transact(&client, "t", vec![put("a", "1"), put("b", "1")]).await;
     let Err(refused) = refused else { panic!("the SDK does not retry a cancelled transaction") };
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = refused.into_service_error() else { panic!() };
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = refused.into_service_error() else {
+        panic!()
+    };
     let codes: Vec<_> = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap()).collect();
     assert_eq!(codes, ["TransactionConflict", "None"]);
     assert!(!exists(&client, "a").await);

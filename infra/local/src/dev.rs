@@ -1,0 +1,98 @@
+//! What only a local platform may offer: tokens for whoever asks, and the files behind signed links.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{HeaderValue, Response, StatusCode, Uri, header},
+};
+use domain::time::Clock;
+use jsonwebtoken::{EncodingKey, Header};
+use outbound::{files::Files as _, local::LocalFiles};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{gateway::problem, settings::Values};
+
+/// How long a dev token is valid, in seconds.
+const TOKEN_LIFETIME_SECONDS: i64 = 12 * 60 * 60;
+
+/// Makes dev tokens.
+pub(crate) struct Tokens {
+    key: String,
+    roles_claim: String,
+    /// Tokens end by this clock.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Who the token is for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenRequest {
+    /// The user.
+    pub(crate) sub: String,
+    /// `organiser`, `door`.
+    #[serde(default)]
+    pub(crate) roles: Vec<String>,
+    /// Where mail goes.
+    #[serde(default)]
+    pub(crate) email: Option<String>,
+}
+
+impl Tokens {
+    /// From `DEV_TOKEN_KEY` and `ROLES_CLAIM`.
+    #[must_use]
+    pub(crate) fn new(settings: &Values, clock: Arc<dyn Clock>) -> Self {
+        let text = |name: &str| settings.get(name).cloned().unwrap_or_default();
+        Self { key: text("DEV_TOKEN_KEY"), roles_claim: text("ROLES_CLAIM"), clock }
+    }
+
+    /// A token for whoever asks.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub(crate) fn issue(&self, request: &TokenRequest) -> Result<String, String> {
+        let expiry = self.clock.now().as_second() + TOKEN_LIFETIME_SECONDS;
+        let mut claims = json!({"sub": request.sub, "exp": expiry});
+        claims[&self.roles_claim] = json!(request.roles);
+        if let Some(email) = &request.email {
+            claims["email"] = Value::from(email.as_str());
+        }
+        let key = EncodingKey::from_secret(self.key.as_bytes());
+        jsonwebtoken::encode(&Header::default(), &claims, &key).map_err(|why| why.to_string())
+    }
+}
+
+/// `POST /dev/token {"sub","roles":[],"email"?}` answers `{"accessToken"}`.
+pub(crate) async fn token(State(tokens): State<Arc<Tokens>>, body: Bytes) -> Response<Body> {
+    let request = serde_json::from_slice(&body).map_err(|why| format!("the body is not valid: {why}"));
+    match request.and_then(|request| tokens.issue(&request)) {
+        Ok(token) => content("application/json", json!({"accessToken": token}).to_string().into_bytes()),
+        Err(why) => problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev"),
+    }
+}
+
+/// `GET /dev/files/{key}?expires=…&signature=…`.
+pub(crate) async fn file(State(files): State<Arc<LocalFiles>>, Path(key): Path<String>, uri: Uri) -> Response<Body> {
+    let query = uri.query().unwrap_or_default();
+    let part = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or("");
+    if !files.verify_link(&key, part("expires"), part("signature")) {
+        return problem(StatusCode::FORBIDDEN, "link-expired", "this link is not valid any more", "dev");
+    }
+    match files.get(&key).await {
+        Ok(Some(bytes)) => content(LocalFiles::content_type(&key), bytes),
+        Ok(None) => problem(StatusCode::NOT_FOUND, "not-found", "there is no such file", "dev"),
+        Err(why) => {
+            tracing::error!("a file cannot be read: {why}");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the file cannot be read", "dev")
+        }
+    }
+}
+
+/// An answer of this type.
+pub(crate) fn content(kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
