@@ -46,6 +46,7 @@ struct Touched {
 /// sends the batch again from there.
 pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
     let rows = touched(&event.records);
+    // Collected, so that the borrowing closure is not part of the future: it must be `Send` for any borrow.
     let refreshed = rows.iter().map(|(row, touched)| async move {
         let outcome = refresh(app, row, touched).await;
         outcome.err().map(|why| {
@@ -54,7 +55,7 @@ pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
             touched.first.clone()
         })
     });
-    let failed: Vec<_> = stream::iter(refreshed).buffer_unordered(ROWS_AT_ONCE).collect().await;
+    let failed: Vec<_> = stream::iter(refreshed.collect::<Vec<_>>()).buffer_unordered(ROWS_AT_ONCE).collect().await;
     let mut response = DynamoDbEventResponse::default();
     if let Some((_, sequence)) = failed.into_iter().flatten().min() {
         let mut failure = DynamoDbBatchItemFailure::default();

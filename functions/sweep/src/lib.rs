@@ -33,7 +33,8 @@ pub async fn handle(app: &App, wake: Wake) -> Result<SqsBatchResponse, Failure> 
 }
 
 async fn messages(app: &App, batch: SqsEvent) -> SqsBatchResponse {
-    let failed = stream::iter(batch.records).map(|message| message_failed(app, message)).buffer_unordered(CONCURRENCY);
+    let work = batch.records.into_iter().map(|message| message_failed(app, message));
+    let failed = stream::iter(work).buffer_unordered(CONCURRENCY);
     let failed: Vec<String> = failed.filter_map(std::future::ready).collect().await;
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed
@@ -84,8 +85,8 @@ async fn tick(app: &App) -> Result<(), Failure> {
             let now = app.settlement.clock.now();
             let (due, next) = app.settlement.store.due(shard, now, after, PAGE).await?;
             left = left.saturating_sub(due.len());
-            let work = stream::iter(due).map(|id| settle_one(app, id)).buffer_unordered(CONCURRENCY);
-            work.collect::<Vec<()>>().await;
+            let work = due.into_iter().map(|id| settle_one(app, id));
+            stream::iter(work).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
             after = next;
             if after.is_none() {
                 break;

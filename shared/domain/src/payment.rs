@@ -1,5 +1,7 @@
 //! What Usher knows of a payment at the provider.
 
+use std::fmt;
+
 use crate::{
     ids::{BookingId, IntentId, ReceiptId},
     money::Money,
@@ -23,7 +25,7 @@ pub enum IntentStatus {
 }
 
 /// The provider's record of one booking's payment, as fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Intent {
     /// As the provider names it.
     pub id: IntentId,
@@ -35,6 +37,13 @@ pub struct Intent {
     pub booking: Option<BookingId>,
     /// What the buyer's browser pays with. Never logged.
     pub client_secret: Option<String>,
+}
+
+/// Without the secret.
+impl fmt::Debug for Intent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Intent({} {:?} {} for {:?})", self.id, self.status, self.amount, self.booking)
+    }
 }
 
 /// A refund the provider knows.

@@ -137,8 +137,10 @@ impl Store {
     /// Opens the counters of a show's areas. One that is open is left alone: places may have been sold from it.
     async fn open_counters(&self, show: ShowId, areas: &[Area], fingerprint: &str) -> Result<(), Error> {
         let shares = areas.iter().flat_map(|area| area_shares(area.capacity).map(|share| (area.id.clone(), share)));
-        let opened = shares
-            .map(|(area, (shard, places))| self.open_counter(Key::AreaShard(show, area, shard), places, fingerprint));
+        // Collected, so that the borrowing closures are not part of the future: it must be `Send` for any borrow.
+        let opened: Vec<_> = shares
+            .map(|(area, (shard, places))| self.open_counter(Key::AreaShard(show, area, shard), places, fingerprint))
+            .collect();
         stream::iter(opened).buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }
 
