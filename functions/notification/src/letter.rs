@@ -80,7 +80,8 @@ fn payment_failed(booking: &Booking) -> Message {
 
 fn cancelled(reason: Reason, booking: &Booking) -> Option<Message> {
     let refund = refund_text(booking);
-    let bad = |subject, headline, paragraphs| Message { subject, headline, paragraphs, tone: Tone::Bad, with_tickets: false };
+    let bad =
+        |subject, headline, paragraphs| Message { subject, headline, paragraphs, tone: Tone::Bad, with_tickets: false };
     // Whoever never began to pay knows that the hold is over; a mail about it would be noise.
     let began = booking.payment.started_at.is_some();
     let message = match reason {
@@ -99,17 +100,22 @@ fn cancelled(reason: Reason, booking: &Booking) -> Option<Message> {
         }
         Reason::Buyer => Message {
             tone: Tone::Plain,
-            ..bad("Your booking is cancelled", "Your booking is cancelled", vec![
-                "You cancelled it, and its tickets no longer admit.".to_owned(),
-                refund.unwrap_or_else(|| "It was too close to the show for a refund.".to_owned()),
-            ])
+            ..bad(
+                "Your booking is cancelled",
+                "Your booking is cancelled",
+                vec![
+                    "You cancelled it, and its tickets no longer admit.".to_owned(),
+                    refund.unwrap_or_else(|| "It was too close to the show for a refund.".to_owned()),
+                ],
+            )
         },
         Reason::ShowCancelled => {
             let text = "The organiser has cancelled the show. We are sorry.".to_owned();
             bad("The show is cancelled", "The show is cancelled", std::iter::once(text).chain(refund).collect())
         }
         Reason::SeatsLost => {
-            let text = "Your payment reached us after your hold had ended, and your places were taken by then.".to_owned();
+            let text =
+                "Your payment reached us after your hold had ended, and your places were taken by then.".to_owned();
             let money = refund.unwrap_or_else(|| "Nothing was charged.".to_owned());
             bad("Your booking was not completed", "We could not keep your places", vec![text, money])
         }
@@ -172,7 +178,9 @@ mod tests {
         assert_eq!(cancelled(Reason::Expired, unpaid), None);
         assert_eq!(cancelled(Reason::Released, unpaid), None);
         for reason in [Reason::Expired, Reason::Released, Reason::PaymentFailed] {
-            assert!(text(cancelled(reason, |booking| booking.payment.captured_at = None)).contains("Nothing was charged"));
+            assert!(
+                text(cancelled(reason, |booking| booking.payment.captured_at = None)).contains("Nothing was charged")
+            );
         }
     }
 

@@ -87,7 +87,11 @@ fn html(letter: &Letter) -> String {
     };
     let mut paragraphs = String::new();
     for paragraph in &message.paragraphs {
-        let _ = write!(paragraphs, r#"<p style="margin:0 0 12px;font-size:16px;line-height:24px">{}</p>"#, escape(paragraph));
+        let _ = write!(
+            paragraphs,
+            r#"<p style="margin:0 0 12px;font-size:16px;line-height:24px">{}</p>"#,
+            escape(paragraph)
+        );
     }
     let mut details = String::new();
     for (label, value) in &letter.details {
@@ -150,7 +154,10 @@ mod tests {
         Letter {
             message: message(Kind::BookingPaid, &paid_booking()).unwrap(),
             title: title.to_owned(),
-            details: vec![("When", "Saturday, 28 November 2026, 19:30 IST".to_owned()), ("Places", "बालकनी, row 1, seat 2\nPit, place 1".to_owned())],
+            details: vec![
+                ("When", "Saturday, 28 November 2026, 19:30 IST".to_owned()),
+                ("Places", "बालकनी, row 1, seat 2\nPit, place 1".to_owned()),
+            ],
             booking_url: "https://tickets.example/?booking=bkg_1&x=\"".to_owned(),
             attachment: Some(("tickets-7F3A-92C1.pdf".to_owned(), b"%PDF-1.7 \x00\xff".to_vec())),
         }

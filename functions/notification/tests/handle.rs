@@ -21,7 +21,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use notification::{App, handle};
 use outbound::{
     files::Files,
-    local::{files::LocalFiles, mailer::LocalMailer},
+    local::{LocalFiles, LocalMailer},
     mail::{Mail, Mailer},
 };
 use store::Store;

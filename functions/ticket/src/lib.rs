@@ -114,7 +114,12 @@ async fn sheet(app: &App, booking: &Booking) -> Result<TicketSheet, Failure> {
     })
 }
 
-fn sheet_place(booking: &Booking, ticket: &Ticket, section: Option<&Section>, plan: &PlanOverview) -> Option<SheetPlace> {
+fn sheet_place(
+    booking: &Booking,
+    ticket: &Ticket,
+    section: Option<&Section>,
+    plan: &PlanOverview,
+) -> Option<SheetPlace> {
     let described = ticket::describe(booking, &ticket.claim().place, section, &plan.areas)?;
     let category = plan.categories.iter().find(|category| category.id == described.category);
     Some(SheetPlace {

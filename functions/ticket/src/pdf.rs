@@ -79,7 +79,7 @@ pub enum PdfError {
     Unwritable(String),
 }
 
-// A5, portrait, in points. As wide as a phone's screen is tall-ish, and two of them make a sheet of A4.
+// A5, portrait, in points: it fills a phone's width, and a sheet of A4 takes two of them.
 const PAGE_WIDTH: f32 = 419.53;
 const PAGE_HEIGHT: f32 = 595.28;
 const MARGIN: f32 = 32.0;

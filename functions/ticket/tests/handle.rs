@@ -17,7 +17,7 @@ use domain::{
     time::Clock,
 };
 use edge::{EventBridgeEvent, Settings};
-use outbound::{files::Files, local::files::LocalFiles};
+use outbound::{files::Files, local::LocalFiles};
 use store::Store;
 use testkit::{
     engine::{Engine, Fault, TABLE},
