@@ -242,7 +242,7 @@ mod tests {
         let handler: HttpHandler = Arc::new(|request: edge::Request| {
             async move {
                 assert_ne!(request.uri().path(), "/v1/panics/1", "on purpose");
-                edge::Response::new(edge::Body::Text(request.uri().path().to_owned()))
+                Response::new(edge::Body::Text(request.uri().path().to_owned()))
             }
             .boxed()
         });
@@ -262,7 +262,7 @@ mod tests {
     }
 
     async fn call(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> (u16, HeaderMap, String) {
-        let mut request = axum::http::Request::builder().method(method).uri(path);
+        let mut request = axum::http::Request::builder().method(method).uri(path).header("host", "127.0.0.1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -1,6 +1,6 @@
 //! `cargo run`: the whole platform on this machine.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -35,7 +35,8 @@ async fn main() -> ExitCode {
     };
     match Platform::start(options).await {
         Ok(platform) => {
-            println!("{}", banner(&platform));
+            // Nobody has to read it: a closed pipe is no reason to stop.
+            let _ = writeln!(std::io::stdout(), "{}", banner(&platform));
             usher::until_interrupted().await;
             platform.stop().await;
             ExitCode::SUCCESS
