@@ -87,7 +87,8 @@ fn moment(name: &str, text: &str, is_end: bool) -> Result<Timestamp, Refusal> {
     }
     let day: Option<jiff::civil::Date> = text.parse().ok();
     let start = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp());
-    let refusal = || Refusal::BadRequest(format!("{name}: a day such as 2026-11-22 or a time such as 2026-11-22T18:00:00Z"));
+    let refusal =
+        || Refusal::BadRequest(format!("{name}: a day such as 2026-11-22 or a time such as 2026-11-22T18:00:00Z"));
     let start = start.ok_or_else(refusal)?;
     let end = SignedDuration::from_hours(24) - SignedDuration::from_millis(1);
     Ok(if is_end { shift(start, end) } else { start })

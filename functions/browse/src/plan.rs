@@ -137,7 +137,8 @@ pub(crate) async fn overview(app: &App, call: &Call<'_>) -> Result<Reply, Error>
 
 fn view<'a>(show: &Show, plan: &'a PlanOverview) -> PlanView<'a> {
     let categories = plan.categories.iter();
-    let categories = categories.map(|it| CategoryView { category_id: it.id.as_str(), name: &it.name, color: &it.color });
+    let categories =
+        categories.map(|it| CategoryView { category_id: it.id.as_str(), name: &it.name, color: &it.color });
     let sections = plan.sections.iter();
     let sections =
         sections.map(|it| SectionView { section_id: it.id.as_str(), name: &it.name, seat_count: it.seat_count });

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use domain::{
-    Fault, Refusal,
-    catalogue::PRICE_MINOR_MAX,
-    ids::CategoryId,
-};
+use domain::{Fault, Refusal, catalogue::PRICE_MINOR_MAX, ids::CategoryId};
 
 /// A title or a name, in characters.
 pub const TITLE_CHARS_MAX: usize = 200;

@@ -117,11 +117,14 @@ impl Search {
             };
             asked && self.words.iter().all(|word| own.contains(word) || name.contains(word))
         };
-        let venues: Vec<Option<&ListedVenue>> = listed.venues.iter().map(|venue| fits(venue).then_some(venue)).collect();
+        let venues: Vec<Option<&ListedVenue>> =
+            listed.venues.iter().map(|venue| fits(venue).then_some(venue)).collect();
         let mut shows: Vec<_> = listed
             .shows
             .iter()
-            .filter(|show| !show.cancelled && show.starts_at >= self.from && self.to.is_none_or(|to| show.starts_at <= to))
+            .filter(|show| {
+                !show.cancelled && show.starts_at >= self.from && self.to.is_none_or(|to| show.starts_at <= to)
+            })
             .filter_map(|show| Some((show, (*venues.get(usize::from(show.venue))?)?)))
             .collect();
         shows.sort_by_key(|(show, _)| (show.starts_at, show.id));

@@ -89,7 +89,7 @@ impl Store {
         let mut events = Vec::new();
         let mut last_found = position.clone();
         let mut reads = 0;
-        for partition in self.partitions(search, &position, &until).await? {
+        for (partition, end) in self.partitions(search, &position, &until).await? {
             loop {
                 if reads == READS_PER_PAGE_MAX {
                     return Ok(Page { events, next: Some(position) });
@@ -111,26 +111,29 @@ impl Store {
                     break;
                 }
             }
+            // Also past a partition without entries: the next page may not begin before it again.
+            position = position.max(end);
         }
         Ok(Page { events, next: None })
     }
 
-    /// The partitions to walk, in the order of days.
-    async fn partitions(&self, search: &Search, from: &str, until: &str) -> Result<Vec<String>, StoreError> {
+    /// The partitions to walk, in the order of days, each with the position after its end.
+    async fn partitions(&self, search: &Search, from: &str, until: &str) -> Result<Vec<(String, String)>, StoreError> {
         let venue_words = match &search.venue {
             Some(VenueFilter::Words(words)) => words.as_slice(),
             _ => &[],
         };
         // The longest word is likely the rarest.
         if let Some(word) = search.words.iter().chain(venue_words).max_by_key(|word| word.len()) {
-            return Ok(vec![keys::catalogue_term(word)]);
+            return Ok(vec![(keys::catalogue_term(word), until.to_owned())]);
         }
         let months = self.months().await?;
         let months = months.iter().filter(|it| it.as_str() >= month(from) && it.as_str() <= month(until));
-        Ok(match &search.city {
-            Some(city) => months.map(|month| keys::catalogue_city(city, month)).collect(),
-            None => months.map(|month| keys::catalogue_all(month)).collect(),
-        })
+        let partition = |month: &str| match &search.city {
+            Some(city) => keys::catalogue_city(city, month),
+            None => keys::catalogue_all(month),
+        };
+        Ok(months.map(|month| (partition(month), format!("{month}-99"))).collect())
     }
 
     /// Up to [`ENTRIES_PER_READ`] entries of a partition from `position` on.

@@ -1,0 +1,133 @@
+//! `project` from stream batches to what maps show.
+
+use domain::{
+    availability::{Counts, SectionAvailability},
+    booking::Reason,
+    ids::SectionId,
+};
+use edge::{DynamoDbEventResponse, DynamodbEvent};
+use project::App;
+use serde_json::{Value, json};
+use store::Store;
+use testkit::{
+    engine::{Engine, Fault},
+    recorded, sale, table,
+};
+
+async fn setup() -> (Engine, Store, App) {
+    let engine = Engine::temporary().await;
+    let store = table::store(&engine);
+    sale::publish(&store).await;
+    let app = App::new(store.clone());
+    (engine, store, app)
+}
+
+fn section() -> SectionId {
+    "balcony".parse().unwrap()
+}
+
+async fn availability(store: &Store) -> SectionAvailability {
+    store.availability(sale::show().id, &section()).await.unwrap()
+}
+
+async fn project(app: &App, records: &[Value]) -> DynamoDbEventResponse {
+    let event: DynamodbEvent = serde_json::from_value(json!({"Records": records})).unwrap();
+    project::handle(app, event).await
+}
+
+/// The stream's records of seats, as the event source's filter lets them through.
+fn seat_records(engine: &Engine) -> Vec<Value> {
+    let records = engine.stream().read(0, 1_000).unwrap();
+    let is_seat = |record: &Value| record["dynamodb"]["Keys"]["PK"]["S"].as_str().unwrap().starts_with("SEATS#");
+    records.iter().map(|record| record.event("arn").unwrap()).filter(is_seat).collect()
+}
+
+#[tokio::test]
+async fn the_recorded_batch_shows_the_seats_as_they_are_now_however_often_it_comes() {
+    let (_engine, store, app) = setup().await;
+    sale::hold(&store, |_| ()).await;
+    let event: DynamodbEvent = serde_json::from_value(recorded::value("project.seats")).unwrap();
+    for _ in 0..2 {
+        let response = project::handle(&app, event.clone()).await;
+        assert!(response.batch_item_failures.is_empty());
+        let shown = availability(&store).await;
+        assert_eq!(shown.counts(), Counts { held: 2, sold: 0, blocked: 0 });
+        assert_eq!((shown.version, shown.packed(&sale::plan().sections[0])), (1, vec![0b01_01_00_00]));
+    }
+    assert_eq!(availability(&store).await.changed_at.unwrap().to_string(), "2026-11-22T15:01:30Z");
+}
+
+/// A hold, paid, then another hold released again: in every way that the records may be cut, repeated and reversed, the
+/// map ends as the seats are.
+#[tokio::test]
+async fn replays_and_late_batches_converge() {
+    let (engine, store, app) = setup().await;
+    let booking = sale::hold(&store, |_| ()).await;
+    let held = seat_records(&engine);
+    project(&app, &held).await;
+    assert_eq!(availability(&store).await.counts().held, 2);
+    sale::pay(&store, booking).await;
+    let all = seat_records(&engine);
+    assert!(all.len() > held.len());
+    for record in all.iter().rev().chain(&held).chain(&all) {
+        assert!(project(&app, std::slice::from_ref(record)).await.batch_item_failures.is_empty());
+    }
+    let shown = availability(&store).await;
+    assert_eq!(shown.counts(), Counts { held: 0, sold: 2, blocked: 0 });
+    project(&app, &held).await;
+    assert_eq!(availability(&store).await, shown, "an old batch changes nothing");
+}
+
+#[tokio::test]
+async fn a_released_seat_is_free_again() {
+    let (engine, store, app) = setup().await;
+    let booking = sale::hold(&store, |_| ()).await;
+    project(&app, &seat_records(&engine)).await;
+    store.release(&booking, Reason::Released).await.unwrap().expect("it is open");
+    project(&app, &seat_records(&engine)).await;
+    assert_eq!(availability(&store).await.counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_begins_again_at_its_first_unfinished_record() {
+    let (engine, store, app) = setup().await;
+    sale::hold(&store, |_| ()).await;
+    let mut records = seat_records(&engine);
+    records.reverse();
+    let first = records[0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
+    engine.set_fault(Some(std::sync::Arc::new(|call| match call.operation {
+        "UpdateItem" => Fault::Throttle,
+        _ => Fault::None,
+    })));
+    let response = project(&app, &records).await;
+    assert_eq!(response.batch_item_failures[0].item_identifier.as_deref(), Some(first.as_str()));
+    engine.set_fault(None);
+    assert!(project(&app, &records).await.batch_item_failures.is_empty());
+    assert_eq!(availability(&store).await.counts().held, 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_second_change() {
+    let (engine, store, app) = setup().await;
+    sale::hold(&store, |_| ()).await;
+    let records = seat_records(&engine);
+    engine.set_fault(Some(std::sync::Arc::new(|call| match call.operation {
+        "UpdateItem" => Fault::DropAfterCommit,
+        _ => Fault::None,
+    })));
+    project(&app, &records).await;
+    engine.set_fault(None);
+    assert!(project(&app, &records).await.batch_item_failures.is_empty());
+    assert_eq!(availability(&store).await.version, 1);
+}
+
+/// A row that the plan does not have, and a record that is no seat's: neither may stop the stream.
+#[tokio::test]
+async fn what_can_never_be_shown_is_skipped() {
+    let (_engine, store, app) = setup().await;
+    let mut records = recorded::value("project.seats")["Records"].as_array().unwrap().clone();
+    records[0]["dynamodb"]["Keys"]["PK"]["S"] = json!(format!("SEATS#{}#balcony#Z", sale::show().id));
+    records[1]["dynamodb"]["Keys"]["PK"]["S"] = json!("AREA#what");
+    assert!(project(&app, &records[..2]).await.batch_item_failures.is_empty());
+    assert_eq!(availability(&store).await.version, 0);
+}
