@@ -195,3 +195,48 @@ pub fn places(seats: &[SeatLine], areas: &[AreaLine]) -> u32 {
     let seats = u32::try_from(seats.len()).unwrap_or(u32::MAX);
     areas.iter().fold(seats, |sum, line| sum.saturating_add(line.quantity))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settlement::tests::{booking, instant};
+
+    #[test]
+    fn a_hold_is_payable_until_it_expires_and_overdue_only_when_every_clock_agrees() {
+        let cases = [
+            ("2026-11-22T15:09:59.999Z", true, false),
+            ("2026-11-22T15:10:00Z", false, false),
+            ("2026-11-22T15:10:00.499Z", false, false),
+            ("2026-11-22T15:10:00.500Z", false, true),
+        ];
+        for (now, payable, overdue) in cases {
+            let hold = booking(Status::Pending);
+            assert_eq!((hold.is_payable(instant(now)), hold.is_overdue(instant(now))), (payable, overdue), "{now}");
+            for status in [Status::Confirmed, Status::Cancelled(Reason::Expired)] {
+                let other = booking(status);
+                assert!(!other.is_payable(instant(now)) && !other.is_overdue(instant(now)), "{status:?}");
+            }
+        }
+        let mut closing = booking(Status::Pending);
+        closing.payment.closing = true;
+        assert!(!closing.is_payable(closing.created_at), "the fence is up");
+    }
+
+    #[test]
+    fn a_booking_is_paid_while_it_is_confirmed_and_its_capture_recorded() {
+        for status in [Status::Pending, Status::Confirmed, Status::Cancelled(Reason::Buyer)] {
+            let mut booking = booking(status);
+            assert!(!booking.is_paid());
+            booking.payment.captured_at = Some(booking.created_at);
+            assert_eq!(booking.is_paid(), status == Status::Confirmed, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_total_is_of_every_seat_and_every_place() {
+        let mut booking = booking(Status::Pending);
+        let seats = booking.total().amount_minor;
+        booking.areas.push(AreaLine { area: "pit".parse().unwrap(), quantity: 3, price_minor: 100, shard: 0 });
+        assert_eq!((booking.total().amount_minor, booking.places()), (seats + 300, 5));
+    }
+}

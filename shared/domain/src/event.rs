@@ -76,3 +76,66 @@ pub fn between(old: Option<&Booking>, new: &Booking) -> Vec<Event> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        booking::{Reason, Refund},
+        settlement::tests::{STARTED_AT, booking, instant},
+    };
+
+    fn refunded(mut booking: Booking, status: RefundStatus) -> Booking {
+        booking.refund = Some(Refund { amount_minor: 100, percent: 100, status });
+        booking
+    }
+
+    #[test]
+    fn each_step_tells_what_it_means_and_most_tell_nothing() {
+        let held = booking(Status::Pending);
+        let mut failed = held.clone();
+        failed.payment.failures = vec!["e1".parse().unwrap()];
+        let mut closing = failed.clone();
+        closing.payment.closing = true;
+        let sold = booking(Status::Confirmed);
+        let mut paid = sold.clone();
+        paid.payment.captured_at = Some(instant(STARTED_AT));
+        let expired = booking(Status::Cancelled(Reason::Expired));
+        let owed = refunded(booking(Status::Cancelled(Reason::Buyer)), RefundStatus::Pending);
+        let done = refunded(owed.clone(), RefundStatus::Done);
+        let cases: [(&str, Option<&Booking>, &Booking, &[Kind]); 15] = [
+            ("held", None, &held, &[]),
+            ("failed", Some(&held), &failed, &[Kind::PaymentFailed]),
+            ("failed, again told", Some(&failed), &failed, &[]),
+            ("closing", Some(&failed), &closing, &[]),
+            ("sold", Some(&held), &sold, &[]),
+            ("paid", Some(&sold), &paid, &[Kind::BookingPaid]),
+            ("paid, read as new", None, &paid, &[Kind::BookingPaid]),
+            ("paid, again told", Some(&paid), &paid, &[]),
+            ("expired", Some(&held), &expired, &[Kind::BookingCancelled]),
+            ("expired, settled", Some(&expired), &expired, &[]),
+            ("taken back", Some(&sold), &expired, &[Kind::BookingCancelled]),
+            ("taken again", Some(&expired), &sold, &[]),
+            ("cancelled and owed", Some(&paid), &owed, &[Kind::BookingCancelled]),
+            ("refunded", Some(&owed), &done, &[Kind::RefundDone]),
+            ("cancelled for nothing", Some(&paid), &done, &[Kind::BookingCancelled, Kind::RefundDone]),
+        ];
+        for (what, old, new, kinds) in cases {
+            let told: Vec<Kind> = between(old, new).iter().map(|event| event.kind).collect();
+            assert_eq!(told, kinds, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_same_change_always_has_the_same_id_and_others_have_others() {
+        let held = booking(Status::Pending);
+        let mut paid = booking(Status::Confirmed);
+        paid.payment.captured_at = Some(instant(STARTED_AT));
+        paid.version = 5;
+        let told = between(Some(&held), &paid);
+        assert_eq!(told, between(Some(&held), &paid));
+        assert_eq!(told[0].id, format!("{}-5-BookingPaid", paid.id));
+        let later = Booking { version: 6, ..paid };
+        assert_ne!(between(Some(&held), &later)[0].id, told[0].id);
+    }
+}

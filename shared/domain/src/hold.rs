@@ -330,3 +330,6 @@ pub fn spread(shards: &[(u16, u32)], quantity: u32) -> Option<Vec<(u16, u32)>> {
     }
     (wanted == 0).then_some(parts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Why the booking is being looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The provider may have news: a webhook, or the buyer asks to pay again. Ends nothing by itself.
     Hint,
@@ -221,3 +221,8 @@ fn cancelled(booking: &Booking, known: &Known, reason: Reason, reclaimable: bool
         _ => Step::Rest,
     }
 }
+
+#[cfg(test)]
+mod explore;
+#[cfg(test)]
+pub(crate) mod tests;
