@@ -1,0 +1,88 @@
+//! What the booking path costs, in calls and capacity units, indexes included.
+
+use domain::booking::{Booking, Reason};
+use testkit::{engine::Tally, sale};
+
+use crate::stage::{CAP, Stage, wish};
+
+/// A booking of `n` seats with the longest ids that real plans and identity providers give.
+fn large(n: u32) -> Booking {
+    let seats: Vec<u32> = (1..=n).collect();
+    let mut booking = wish(1, "google-oauth2|115512345678901234567", &seats);
+    booking.email = Some("a.rather.long.first.and.last.name@mail.department.example.org".to_owned());
+    for (number, line) in booking.seats.iter_mut().enumerate() {
+        line.seat = format!("balcony-upper-left-03:row-{number:02}:seat-{number:04}").parse().unwrap();
+        line.category = "front-stalls-premium".parse().unwrap();
+        line.price_minor = 1_234_567_890;
+    }
+    booking
+}
+
+/// What `work` cost: in all, and in calls that write.
+async fn cost<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, Tally) {
+    let before = stage.engine.meter().total();
+    let result = work.await;
+    (result, stage.engine.meter().total() - before)
+}
+
+#[tokio::test]
+async fn the_booking_path_stays_within_its_budgets() {
+    for n in [1u32, 2, 6] {
+        let stage = Stage::open().await;
+        let store = &stage.store;
+        let booking = large(n);
+        let (_, hold) = cost(&stage, stage.held(booking.clone())).await;
+        let start = stage.engine.meter().total();
+        let started = store.start_payment(&booking, sale::held_at()).await.unwrap().unwrap();
+        let intent = "pi_3PqRsTuVwXyZ012345678901".parse().unwrap();
+        let begun = store.record_intent(&started, &intent).await.unwrap().unwrap();
+        let receipt = "evt_3PqRsTuVwXyZ012345678901".parse().unwrap();
+        let confirm = store.confirm(&begun, Some(&receipt), sale::held_at());
+        let (sold, confirmed) = cost(&stage, confirm).await;
+        store.record_capture(&sold.unwrap().unwrap(), sale::captured_at()).await.unwrap().unwrap();
+        let life = hold + (stage.engine.meter().total() - start);
+        let (write, all) = (hold.write_units, life.write_units);
+        println!("{n} seats: hold {write} units in {} call, paid life {all} units, confirm {confirmed:?}", hold.calls);
+        assert_eq!(hold.calls, 1);
+        assert!(write <= f64::from(2 * n + 6), "a hold of {n} takes {write}");
+        assert!(all <= f64::from(4 * n + 16), "a paid life of {n} takes {all}");
+        assert!(confirmed.calls <= 2, "{confirmed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_stays_within_its_budget() {
+    for n in [1u32, 2, 6] {
+        let stage = Stage::open().await;
+        let held = stage.held(large(n)).await;
+        let (released, release) = cost(&stage, stage.store.release(&held, Reason::Expired)).await;
+        assert!(released.unwrap().is_some());
+        println!("{n} seats: release {release:?}");
+        assert!(release.write_units <= f64::from(2 * n + 5), "{release:?}");
+    }
+}
+
+/// The longest life: two failures counted, an e-mail address, an intent, a refund. It stays one write unit.
+#[tokio::test]
+async fn a_booking_of_six_seats_is_at_most_one_kilobyte() {
+    let stage = Stage::open().await;
+    let mut booking = large(6);
+    booking.payment.started_at = Some(sale::held_at());
+    booking.payment.intent = Some("pi_3PqRsTuVwXyZ012345678901".parse().unwrap());
+    booking.payment.failures =
+        ["evt_3PqRsTuVwXyZ012345678901", "evt_3PqRsTuVwXyZ012345678902"].map(|id| id.parse().unwrap()).into();
+    stage.held(booking.clone()).await;
+    let before = stage.engine.meter().total();
+    stage.store.close(&booking).await.unwrap().unwrap();
+    let update = stage.engine.meter().total() - before;
+    assert_eq!(update.write_units, 1.0, "more than one unit: the item is larger than 1 KB");
+}
+
+#[tokio::test]
+async fn a_look_before_a_hopeless_claim_writes_nothing() {
+    let stage = Stage::open().await;
+    stage.held(wish(1, "ada", &[1, 2])).await;
+    let (met, look) = cost(&stage, stage.store.look(&wish(2, "bob", &[1, 2]), CAP)).await;
+    assert_eq!(met.unwrap().seats.len(), 2);
+    assert_eq!((look.calls, look.write_units), (1, 0.0));
+}
