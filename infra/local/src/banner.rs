@@ -25,7 +25,8 @@ pub fn steps(base_url: &str) -> Vec<String> {
         format!("PAYMENT=$(curl -s -X POST $URL/v1/bookings/$BOOKING/confirm {bearer} -d '{{}}')"),
         format!(r#"INTENT=$(echo "$PAYMENT" | {})"#, field("intentId")),
         format!(r#"SECRET=$(echo "$PAYMENT" | {})"#, field("clientSecret")),
-        r#"curl -s $URL/sandbox/stripe/v1/payment_intents/$INTENT/confirm -d client_secret=$SECRET -d payment_method=pm_card_visa -o /dev/null"#
+        "curl -s $URL/sandbox/stripe/v1/payment_intents/$INTENT/confirm -d client_secret=$SECRET \
+         -d payment_method=pm_card_visa -o /dev/null"
             .to_owned(),
         "sleep 3".to_owned(),
         format!("PDF=$(curl -s $URL/v1/bookings/$BOOKING/tickets {bearer} | {})", field("pdfUrl")),

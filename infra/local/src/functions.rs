@@ -74,16 +74,16 @@ macro_rules! events {
         Handler::Events(Arc::new(move |event| {
             let app = Arc::clone(&app);
             async move {
-                let event = serde_json::from_value(event).map_err(not_an_event)?;
+                let event = serde_json::from_value(event).map_err(|why| not_an_event(&why))?;
                 let answer = $handle(&app, event).await?;
-                serde_json::to_value(answer).map_err(not_an_event)
+                serde_json::to_value(answer).map_err(|why| not_an_event(&why))
             }
             .boxed()
         }))
     }};
 }
 
-fn not_an_event(why: serde_json::Error) -> Failure {
+fn not_an_event(why: &serde_json::Error) -> Failure {
     Failure(format!("not an event: {why}"))
 }
 

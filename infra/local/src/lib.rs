@@ -71,7 +71,7 @@ const QUEUE_CONSUMERS: usize = 2;
 /// How often consumed stream records are taken away and positions kept.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often items whose time to live is over are deleted.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 /// How long calls under way may take when the platform stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -115,10 +115,7 @@ async fn deliver(target: &Target, envelope: &Value, knobs: &Knobs, mut stop: Sto
     let mut tries = 0;
     loop {
         let Ok(permit) = target.calls.acquire().await else { return };
-        let why = match (target.handler)(envelope.clone()).await {
-            Ok(_) => return,
-            Err(why) => why,
-        };
+        let Err(why) = (target.handler)(envelope.clone()).await else { return };
         drop(permit);
         tries += 1;
         let function = &target.spec.function;

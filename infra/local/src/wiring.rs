@@ -392,8 +392,8 @@ mod tests {
         assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (1, 1, 2));
         let timers = &wiring.queues[0];
         assert_eq!((timers.queue.as_str(), timers.function.as_str(), timers.receives_max), ("Timers", "sweep", 5));
-        assert!(timers.visibility >= Duration::from_secs(60));
-        assert_eq!(wiring.schedules[0], ScheduleSpec { function: "sweep".into(), every: Duration::from_secs(60) });
+        assert!(timers.visibility >= Duration::from_mins(1));
+        assert_eq!(wiring.schedules[0], ScheduleSpec { function: "sweep".into(), every: Duration::from_mins(1) });
         assert_eq!(wiring.cors.origins, ["*"]);
         assert!(wiring.cors.headers.contains("idempotency-key"));
         assert!(wiring.functions["hold"].settings.iter().any(|name| name == "BOOKING_ID_KEY"));
@@ -423,8 +423,8 @@ mod tests {
 
     #[test]
     fn rates() {
-        assert_eq!(rate("rate(1 minute)"), Some(Duration::from_secs(60)));
-        assert_eq!(rate("rate(2 hours)"), Some(Duration::from_secs(7200)));
+        assert_eq!(rate("rate(1 minute)"), Some(Duration::from_mins(1)));
+        assert_eq!(rate("rate(2 hours)"), Some(Duration::from_hours(2)));
         for text in ["rate(0 minutes)", "rate(x minutes)", "rate(1 fortnight)", "cron(* * * * ? *)", ""] {
             assert_eq!(rate(text), None, "{text}");
         }

@@ -109,7 +109,7 @@ impl Engine {
     /// # Errors
     /// The directory cannot be written, or its file is not a table of ours.
     pub async fn start(options: Options) -> Result<Self, EngineError> {
-        let open = tokio::task::spawn_blocking(move || Self::open(options));
+        let open = tokio::task::spawn_blocking(move || Self::open(&options));
         open.await.map_err(|why| EngineError(why.to_string()))?
     }
 
@@ -121,7 +121,7 @@ impl Engine {
         Self::start(Options { directory: None, metered: true }).await.expect("temporary files can be written")
     }
 
-    fn open(options: Options) -> Result<Self, EngineError> {
+    fn open(options: &Options) -> Result<Self, EngineError> {
         let failed = |why: &dyn fmt::Display| EngineError(why.to_string());
         let temporary = match options.directory {
             None => Some(tempfile::Builder::new().prefix("usher-").tempdir().map_err(|why| failed(&why))?),

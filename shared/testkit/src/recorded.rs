@@ -20,7 +20,7 @@ impl Recorded {
 
     /// With `id` in the place of a path parameter.
     #[must_use]
-    pub fn path(mut self, parameter: &str, id: impl ToString) -> Self {
+    pub fn path(mut self, parameter: &str, id: &(impl ToString + ?Sized)) -> Self {
         self.0["pathParameters"][parameter] = json!(id.to_string());
         self
     }

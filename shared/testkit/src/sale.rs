@@ -4,7 +4,7 @@
 use domain::{
     Timestamp,
     booking::{AreaLine, Booking, Payment, SeatLine, Status},
-    catalogue::{Category, Event, Show, ShowStatus, Venue},
+    catalogue::{Category, Event, Show, ShowStatus, Venue, WaitingRoom},
     ids::{BookingId, EventId, ShowId, VenueId},
     plan::{Area, PlanCategory, Row, Seat, SeatingPlan, Section},
     time::{SignedDuration, shift},
@@ -120,7 +120,7 @@ pub fn show() -> Show {
         prices: [price("silver", 12_800), price("standing", 10_000)].into(),
         max_seats_per_buyer: Some(CAP),
         hold_ttl_seconds: None,
-        waiting_room: Default::default(),
+        waiting_room: WaitingRoom::default(),
         version: 1,
     }
 }

@@ -17,7 +17,7 @@ use serde::{
 };
 
 /// How long a token is remembered.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 /// Tokens remembered at most; the oldest go first.
 const TOKENS_MAX: usize = 1_000_000;
 
