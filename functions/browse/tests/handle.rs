@@ -1,5 +1,7 @@
 //! `browse` from recorded events.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,6 +16,9 @@ use edge::{Body, Response, Settings};
 use serde_json::{Value, json};
 use store::Store;
 use testkit::{clock::ManualClock, engine::Engine, recorded::Recorded, sale, table};
+
+/// Names and values.
+type Query<'a> = &'a [(&'a str, &'a str)];
 
 struct Setup {
     app: App,
@@ -47,7 +52,7 @@ impl Setup {
         body
     }
 
-    async fn titles(&self, query: &[(&str, &str)]) -> Vec<String> {
+    async fn titles(&self, query: Query<'_>) -> Vec<String> {
         let (status, body) = self.call(&Recorded::http("browse.list-events").query(query)).await;
         assert_eq!(status, 200, "{body}");
         body["events"].as_array().unwrap().iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect()
@@ -183,7 +188,7 @@ async fn events_are_found_by_city_category_words_venue_and_day() {
     setup.also(11, "Café Müller", "São Paulo", &[3]).await;
     setup.also(12, "東京 Nights", "東京", &[40]).await;
     let sale = sale::event().title;
-    let cases: [(&[(&str, &str)], &[&str]); 14] = [
+    let cases: [(Query<'_>, &[&str]); 14] = [
         (&[], &["Café Müller", &sale, "東京 Nights"]),
         (&[("city", "sao paulo")], &["Café Müller"]),
         (&[("city", "SÃO PAULO")], &["Café Müller"]),
@@ -247,7 +252,7 @@ async fn pages_list_every_event_once_even_while_time_passes() {
 async fn shows_are_listed_by_start_in_pages() {
     let setup = setup().await;
     let event = setup.also(30, "Long run", "Pune", &[9, 2, 5]).await;
-    let request = Recorded::http("browse.list-shows").path("eventId", event);
+    let request = Recorded::http("browse.list-shows").path("eventId", &event);
     let (_, all) = setup.call(&request).await;
     let starts: Vec<&str> =
         all["shows"].as_array().unwrap().iter().map(|show| show["startsAt"].as_str().unwrap()).collect();

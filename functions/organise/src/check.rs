@@ -33,7 +33,7 @@ impl Check {
 
     /// One line of text, trimmed.
     pub fn line(&mut self, pointer: &str, text: &str, chars_max: usize) -> String {
-        self.text(pointer, text, chars_max, |c| c.is_control())
+        self.text(pointer, text, chars_max, char::is_control)
     }
 
     /// Text with line breaks, trimmed.

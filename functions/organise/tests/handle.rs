@@ -1,5 +1,7 @@
 //! `organise` from recorded events to the table.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::sync::Arc;
 
 use domain::{
@@ -66,7 +68,7 @@ impl Setup {
     /// The recorded show, at a venue and of an event that exist.
     async fn show_request(&self) -> Recorded {
         let (venue, event) = self.venue_and_event().await;
-        let recorded = Recorded::http("organise.create-show").path("eventId", event);
+        let recorded = Recorded::http("organise.create-show").path("eventId", &event);
         recorded.change_body(|body| {
             body["venueId"] = json!(venue.to_string());
             body["prices"] = json!({"gold": 30_000, "silver": 12_800});
@@ -156,11 +158,12 @@ async fn a_body_with_a_plan_is_bounded_by_the_setting() {
     assert_eq!((status, &problem["limitBytes"]), (413, &json!(200)));
 }
 
+type Change = fn(&mut Value);
+
 #[tokio::test]
 async fn what_cannot_be_is_named_with_its_place() {
     let setup = setup().await;
     let request = setup.show_request().await;
-    type Change = fn(&mut Value);
     let cases: [(Change, &str); 9] = [
         (|body| body["prices"] = json!({"gold": 1}), "/prices/silver"),
         (|body| body["prices"]["platinum"] = json!(1), "/prices/platinum"),

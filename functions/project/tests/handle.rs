@@ -1,5 +1,7 @@
 //! `project` from stream batches to what maps show.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use domain::{
     availability::{Counts, SectionAvailability},
     booking::Reason,

@@ -28,7 +28,7 @@ const SHOW_AGE_MAX: Duration = Duration::from_secs(3);
 /// Availability is this old at most; with the stream's own delay the promise is two seconds.
 const AVAILABILITY_AGE_MAX: Duration = Duration::from_secs(1);
 /// Plans never change: they only make room for others.
-const PLAN_AGE_MAX: Duration = Duration::from_secs(3_600);
+const PLAN_AGE_MAX: Duration = Duration::from_hours(1);
 /// Shows, events, venues kept.
 const ENTRIES_MAX: usize = 1_000;
 /// Plan overviews kept.
@@ -262,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_makes_room() {
-        let (cache, loads) = (Cache::new(Duration::from_secs(60), 2), Arc::default());
+        let (cache, loads) = (Cache::new(Duration::from_mins(1), 2), Arc::default());
         for (key, expected) in [("a", 1), ("b", 2), ("c", 3), ("b", 2), ("a", 4)] {
             assert_eq!(ask(&cache, key, &loads).await, Some(expected), "{key}");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn failures_and_absence_are_not_kept() {
-        let cache: Counted = Cache::new(Duration::from_secs(60), 2);
+        let cache: Counted = Cache::new(Duration::from_mins(1), 2);
         assert_eq!(cache.get("k", || async { Err(StoreError::Throttled) }).await, Err(StoreError::Throttled));
         assert_eq!(cache.get("k", || async { Ok(None) }).await, Ok(None));
         assert_eq!(cache.get("k", || async { Ok(Some(1)) }).await, Ok(Some(1)));

@@ -1,5 +1,7 @@
 //! What maps show, on the real engine.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::collections::BTreeMap;
 
 use domain::{
