@@ -147,7 +147,7 @@ fn refund_text(booking: &Booking) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::booking::{Refund, Status};
+    use domain::booking::{Payment, Refund};
 
     use testkit::sale::paid_booking;
 
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_hold_that_ended_without_a_payment_is_not_mentioned() {
-        let unpaid = |booking: &mut Booking| booking.payment = Default::default();
+        let unpaid = |booking: &mut Booking| booking.payment = Payment::default();
         assert_eq!(cancelled(Reason::Expired, unpaid), None);
         assert_eq!(cancelled(Reason::Released, unpaid), None);
         for reason in [Reason::Expired, Reason::Released, Reason::PaymentFailed] {

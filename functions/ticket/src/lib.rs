@@ -45,7 +45,7 @@ impl App {
         let key = settings.parsed("TICKET_SIGNING_KEY");
         let packaged = settings.get("LAMBDA_TASK_ROOT").map(|root| PathBuf::from(root).join("fonts"));
         let dir = settings.get("FONTS_DIR").map(PathBuf::from).or(packaged);
-        let fonts = dir.map_or_else(|| settings.text("FONTS_DIR").into(), |dir| dir);
+        let fonts = dir.unwrap_or_else(|| settings.text("FONTS_DIR").into());
         settings.check()?;
         let fonts = Fonts::open(fonts);
         fonts.check().map_err(|error| Failure(error.to_string()))?;

@@ -1,4 +1,9 @@
 //! The ticket on paper and on a phone: one A5 page a place. Drawn from plain data, the same bytes for the same data.
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "points on a page and counts of a few dozen; no money is near"
+)]
 
 use domain::{
     Timestamp,

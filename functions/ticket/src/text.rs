@@ -1,4 +1,5 @@
 //! From a name in any script to glyphs that fit their box: direction, line breaks, shaping, size.
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "widths of glyphs in ems; no money is near")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -406,7 +407,7 @@ mod tests {
 
     #[test]
     fn names_wrap_shrink_and_are_cut_but_never_overflow() {
-        assert_eq!(check("Figaro").size, LIMITS.size_max);
+        assert!((check("Figaro").size - LIMITS.size_max).abs() < f32::EPSILON);
         let wrapped = check("The Marriage of Figaro");
         assert_eq!((wrapped.lines.len(), wrapped.size), (3, LIMITS.size_max));
         assert!(check("Donaudampfschifffahrtsgesellschaft").size < LIMITS.size_max);

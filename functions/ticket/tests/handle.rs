@@ -1,4 +1,5 @@
 //! The function on a real table: what is written, once and again, and what is not.
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::{
     sync::{

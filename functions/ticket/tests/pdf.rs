@@ -1,4 +1,5 @@
 //! Tickets in many scripts: what is drawn, that it is always the same, and that nothing runs over the edge.
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use domain::{
     ids::{BookingId, ShowId},
@@ -55,6 +56,7 @@ fn money(minor: i64, code: &str) -> Money {
 }
 
 /// One sheet a script, and the shapes that strain the design.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn samples() -> Vec<(&'static str, TicketSheet)> {
     let inr = |minor| money(minor, "INR");
     let one = |section: &str, category: (&str, &str), price| vec![seat(section, "12", 27, category, price)];
