@@ -25,10 +25,9 @@ fn before_write(stage: &Stage, mark: &'static str, act: impl FnOnce() + Send + '
     let hook = move |call: &CallInfo<'_>| {
         if call.operation.contains("Write") || call.operation == "UpdateItem" {
             let text = String::from_utf8_lossy(call.body);
-            if text.contains(mark) {
-                if let Some(act) = act.lock().unwrap().take() {
-                    act();
-                }
+            let act = if text.contains(mark) { act.lock().unwrap().take() } else { None };
+            if let Some(act) = act {
+                act();
             }
         }
         Fault::None

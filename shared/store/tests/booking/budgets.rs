@@ -75,7 +75,7 @@ async fn a_booking_of_six_seats_is_at_most_one_kilobyte() {
     let before = stage.engine.meter().total();
     stage.store.close(&booking).await.unwrap().unwrap();
     let update = stage.engine.meter().total() - before;
-    assert_eq!(update.write_units, 1.0, "more than one unit: the item is larger than 1 KB");
+    assert!(update.write_units <= 1.0, "more than one unit: the item is larger than 1 KB");
 }
 
 #[tokio::test]
@@ -84,5 +84,6 @@ async fn a_look_before_a_hopeless_claim_writes_nothing() {
     stage.held(wish(1, "ada", &[1, 2])).await;
     let (met, look) = cost(&stage, stage.store.look(&wish(2, "bob", &[1, 2]), CAP)).await;
     assert_eq!(met.unwrap().seats.len(), 2);
-    assert_eq!((look.calls, look.write_units), (1, 0.0));
+    assert_eq!(look.calls, 1);
+    assert!(look.write_units <= 0.0, "{look:?}");
 }
