@@ -36,7 +36,9 @@ async fn nobody_acts_without_a_token_or_for_somebody_else() {
     let base = stage.platform.base_url();
     let own = format!("/v1/bookings/{}", id(&booking));
     let holds = format!("/v1/shows/{}/holds", stage.show);
-    for (method, path) in [("GET", "/v1/bookings"), ("GET", own.as_str()), ("DELETE", own.as_str()), ("POST", holds.as_str())] {
+    for (method, path) in
+        [("GET", "/v1/bookings"), ("GET", own.as_str()), ("DELETE", own.as_str()), ("POST", holds.as_str())]
+    {
         let method = method.parse::<reqwest::Method>().unwrap();
         let anonymous = stage.http.request(method.clone(), format!("{base}{path}"));
         assert_eq!(anonymous.send().await.unwrap().status(), 401, "{method} {path}");
@@ -58,13 +60,19 @@ async fn ill_formed_ids_and_unknown_paths_are_problems_and_never_500() {
     let stage = Stage::open().await;
     let ada = stage.buyer("ada");
     for path in [
-        "/v1/shows/nonsense", "/v1/shows/shw_00000000000000000000000000000000", "/v1/events/evt_%00", "/v1/nowhere",
-        "/v1/bookings/bkg_1", "/v1/shows/%F0%9F%8E%AB/plan",
+        "/v1/shows/nonsense",
+        "/v1/shows/shw_00000000000000000000000000000000",
+        "/v1/events/evt_%00",
+        "/v1/nowhere",
+        "/v1/bookings/bkg_1",
+        "/v1/shows/%F0%9F%8E%AB/plan",
     ] {
         let answer = ada.get(path).await;
         assert_eq!((answer.status, answer.body["status"].as_u64()), (404, Some(404)), "{path}: {}", answer.body);
     }
-    for path in ["/v1/bookings?cursor=nonsense", "/v1/bookings?limit=0", "/v1/bookings?limit=101", "/v1/events?cursor=AAAA"] {
+    for path in
+        ["/v1/bookings?cursor=nonsense", "/v1/bookings?limit=0", "/v1/bookings?limit=101", "/v1/events?cursor=AAAA"]
+    {
         ada.get(path).await.problem(400, "bad-request");
     }
 }

@@ -45,8 +45,7 @@ fn each_crate_knows_only_what_is_below_it() {
         let may: &[&str] = match name {
             "domain" => &[],
             "store" | "outbound" | "edge" => &["domain"],
-            "settlement" => &["domain", "store", "outbound"],
-            "testkit" => &["domain", "store", "outbound"],
+            "settlement" | "testkit" => &["domain", "store", "outbound"],
             _ if ABOVE.contains(&name) => continue,
             _function => &["domain", "store", "outbound", "edge", "settlement"],
         };

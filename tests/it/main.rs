@@ -1,5 +1,7 @@
 //! The whole platform over HTTP, and rules about the whole tree.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
 mod support;
 
 mod availability;

@@ -37,13 +37,13 @@ async fn a_payment_is_authorised_then_sold_then_captured() {
     let stage = Stage::open().await;
     let ada = stage.buyer("ada");
     let (booking, confirmed) = holding(&stage, &ada, 1).await;
-    assert_eq!(confirmed["payment"]["status"], "requires-payment");
+    assert_eq!(confirmed["payment"]["status"], "requires_payment_method");
     ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
     becomes(&ada, &booking, "CONFIRMED").await;
     eventually("the capture", async || (money(&stage) == (PRICE_MINOR, 0)).then_some(())).await;
     let again = ada.confirm(&booking).await.expect(200);
     assert_eq!(again["payment"]["intentId"], confirmed["payment"]["intentId"]);
-    assert_eq!(again["payment"]["status"], "captured");
+    assert_eq!(again["payment"]["status"], "succeeded");
     eventually("the map shows it sold", async || (stage.seat_state(0).await == 2).then_some(())).await;
 }
 

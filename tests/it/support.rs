@@ -50,7 +50,12 @@ impl Answer {
     /// The problem of an answer that must be this one.
     #[track_caller]
     pub fn problem(self, status: u16, slug: &str) -> Value {
-        assert_eq!((self.status, &self.body["type"]), (status, &json!(format!("urn:problem:usher:{slug}"))), "{}", self.body);
+        assert_eq!(
+            (self.status, &self.body["type"]),
+            (status, &json!(format!("urn:problem:usher:{slug}"))),
+            "{}",
+            self.body
+        );
         self.body
     }
 }
@@ -260,20 +265,17 @@ pub fn id(booking: &Value) -> &str {
 }
 
 /// Looks again and again until there is something to see.
-#[track_caller]
-pub fn eventually<T, F, Fut>(what: &str, look: F) -> impl Future<Output = T>
+pub async fn eventually<T, F, Fut>(what: &str, look: F) -> T
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    async move {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
-            tokio::time::sleep(LOOK_AGAIN).await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
         }
+        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

@@ -38,13 +38,14 @@ struct PaymentView {
 
 impl PaymentView {
     fn new(paying: &Paying) -> Self {
+        // In the provider's own words: the client talks to it with these.
         let status = match paying.intent.status {
-            IntentStatus::RequiresPayment => "requires-payment",
-            IntentStatus::RequiresAction => "requires-action",
+            IntentStatus::RequiresPayment => "requires_payment_method",
+            IntentStatus::RequiresAction => "requires_action",
             IntentStatus::Processing => "processing",
-            IntentStatus::Authorised => "authorised",
-            IntentStatus::Captured => "captured",
-            IntentStatus::Cancelled => "cancelled",
+            IntentStatus::Authorised => "requires_capture",
+            IntentStatus::Captured => "succeeded",
+            IntentStatus::Cancelled => "canceled",
         };
         Self {
             provider: "stripe",

@@ -141,16 +141,8 @@ impl App {
             Verdict::OtherShards(areas) => self.other_shards(booking, show, &areas).await?,
             Verdict::Again => self.hints.forget(show.id, met.seats.iter().map(|(seat, _)| seat)),
         }
-        self.renew(booking, now);
+        renew(booking, now);
         Ok(None)
-    }
-
-    /// A hold lives from when it is made, not from when it was first tried.
-    fn renew(&self, booking: &mut Booking, now: Timestamp) {
-        let ttl = booking.expires_at.duration_since(booking.created_at);
-        booking.created_at = now;
-        booking.expires_at = domain::time::shift(now, ttl);
-        booking.due_at = Some(booking.expires_at);
     }
 
     /// Takes an area's places from wherever its shards still have them, from several if no single one has enough.
@@ -177,4 +169,12 @@ impl App {
         }
         if lacking.is_empty() { Ok(()) } else { Err(Refusal::SeatUnavailable(lacking).into()) }
     }
+}
+
+/// A hold lives from when it is made, not from when it was first tried.
+fn renew(booking: &mut Booking, now: Timestamp) {
+    let ttl = booking.expires_at.duration_since(booking.created_at);
+    booking.created_at = now;
+    booking.expires_at = domain::time::shift(now, ttl);
+    booking.due_at = Some(booking.expires_at);
 }

@@ -35,7 +35,7 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
     if let Some(first) = stuck.into_iter().min() {
         let mut failure = DynamoDbBatchItemFailure::default();
         // Without its number the platform sends the whole batch again, which is as good.
-        failure.item_identifier = batch.records[first].change.sequence_number.clone();
+        failure.item_identifier.clone_from(&batch.records[first].change.sequence_number);
         response.batch_item_failures.push(failure);
     }
     response

@@ -1,5 +1,7 @@
 //! The platform as somebody runs it: its own lines, a killed process, a start that must not succeed.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
@@ -19,7 +21,13 @@ async fn get(url: &str) -> Value {
 }
 
 async fn post(url: &str, token: &str, key: &str, body: &Value) -> (u16, Value) {
-    let call = reqwest::Client::new().post(url).bearer_auth(token).header("idempotency-key", key).json(body);
+    let call = reqwest::Client::builder()
+        .build()
+        .unwrap()
+        .post(url)
+        .bearer_auth(token)
+        .header("idempotency-key", key)
+        .json(body);
     let answer = call.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -122,7 +130,8 @@ async fn what_was_answered_survives_being_killed() {
     let first = Process::start(data.path());
     let url = first.url.clone();
     let events = get(&format!("{url}/v1/events")).await["events"].clone();
-    let call = reqwest::Client::new().post(format!("{url}/dev/token")).body(r#"{"sub":"ada"}"#).send();
+    let call =
+        reqwest::Client::builder().build().unwrap().post(format!("{url}/dev/token")).body(r#"{"sub":"ada"}"#).send();
     let token: Value = call.await.unwrap().json().await.unwrap();
     let token = token["accessToken"].as_str().unwrap();
     let theatre = get(&format!("{url}/v1/events?category=theatre")).await;

@@ -287,7 +287,9 @@ mod tests {
 
     #[test]
     fn ill_formed_ids_are_refused() {
-        for text in ["", "shw_", "shw_0", "evt_00000000000000000000000000000007", "shw_0000000000000000000000000000000G"] {
+        for text in
+            ["", "shw_", "shw_0", "evt_00000000000000000000000000000007", "shw_0000000000000000000000000000000G"]
+        {
             assert!(text.parse::<ShowId>().is_err(), "{text}");
         }
         for text in ["", "A", "A:1", "A:1:", "A:1:2:3", "A:1:a b", "A#1:2:3", "A:1:ü"] {

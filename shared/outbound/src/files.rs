@@ -10,7 +10,7 @@ use domain::ProviderError;
 use crate::aws;
 
 /// The longest life of a link. The links of AWS end with the credentials that signed them, often sooner than a day.
-pub const LINK_LIFETIME_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+pub const LINK_LIFETIME_MAX: Duration = Duration::from_hours(6);
 
 /// The largest file that is read whole.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -23,14 +23,13 @@ struct Round {
 impl Round {
     /// Goes on from what a write answered: its result, or, when its condition failed, a fresh start.
     async fn after(&mut self, settlement: &Settlement, written: Option<Booking>) -> Result<bool, Error> {
-        match written {
-            Some(booking) => self.booking = booking,
-            None => {
-                let Some(booking) = settlement.read(self.booking.id).await? else { return Ok(false) };
-                self.booking = booking;
-                self.known = Known::NotAsked;
-            }
+        if let Some(booking) = written {
+            self.booking = booking;
+            return Ok(true);
         }
+        let Some(booking) = settlement.read(self.booking.id).await? else { return Ok(false) };
+        self.booking = booking;
+        self.known = Known::NotAsked;
         Ok(true)
     }
 

@@ -20,11 +20,13 @@ pub(crate) const PK: &str = "PK";
 pub(crate) const SK: &str = "SK";
 
 /// A string attribute.
+#[expect(clippy::needless_pass_by_value, reason = "reads best with literals and ids alike")]
 pub(crate) fn s(text: impl ToString) -> AttributeValue {
     AttributeValue::S(text.to_string())
 }
 
 /// A number attribute.
+#[expect(clippy::needless_pass_by_value, reason = "reads best with literals and ids alike")]
 pub(crate) fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// How a claim ended.
+#[expect(clippy::large_enum_variant, reason = "one for each claim, on the stack for a moment")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// The seats are held.
@@ -46,8 +47,8 @@ impl Store {
             Ok(Ended::Conflict) => Ok(Claimed::Conflict),
             Ok(Ended::Refused(met)) => Ok(Claimed::Met(obstacles(booking, met)?)),
             Err(StoreError::Ambiguous(why)) => match self.booking(booking.id).await? {
-                // Ours: nobody else makes a booking of this id at this very millisecond.
-                Some(found) if found.created_at == booking.created_at => Ok(Claimed::Won),
+                // Ours: nobody else makes this booking of this id at this very millisecond.
+                Some(found) if is_the_same(&found, booking) => Ok(Claimed::Won),
                 Some(found) => Ok(Claimed::Met(Obstacles { own: Some(found), ..Obstacles::default() })),
                 // Not there: not written yet. It may still be on its way, so nothing is claimed about it.
                 None => Err(StoreError::Ambiguous(why)),
@@ -86,6 +87,10 @@ impl Store {
         };
         items.iter().map(left).collect()
     }
+}
+
+fn is_the_same(found: &Booking, claimed: &Booking) -> bool {
+    found.created_at == claimed.created_at && found.fingerprint == claimed.fingerprint
 }
 
 fn claim_transaction(booking: &Booking, cap: u32) -> Result<Transaction, StoreError> {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a receipt is kept.
-pub const RECEIPT_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+const RECEIPT_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 #[derive(Serialize, Deserialize)]
 struct ReceiptItem {

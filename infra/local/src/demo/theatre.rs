@@ -151,8 +151,12 @@ fn balcony() -> Zone {
             zone.decoration(booth, BOOTH_UNITS - SEAT_UNITS, 30.0, "#555555", "Lights");
             let half = seats.len() / 2;
             let (left, right) = seats.split_at_mut(half);
-            left.iter_mut().for_each(|spot| spot.along -= BOOTH_UNITS / 2.0);
-            right.iter_mut().for_each(|spot| spot.along += BOOTH_UNITS / 2.0);
+            for spot in left {
+                spot.along -= BOOTH_UNITS / 2.0;
+            }
+            for spot in right {
+                spot.along += BOOTH_UNITS / 2.0;
+            }
         }
         let spots = three_blocks(behind, &abreast(side), BALCONY, seats);
         zone.row(number, &spots, |along| on_arc(behind, along));

@@ -44,9 +44,8 @@ pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
 async fn serve(Shared(sandbox): Shared<Arc<Sandbox>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().trim_matches('/').to_owned();
-    let body = match to_bytes(body, BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => return refuse(&Failure::new(413, "The request body is too large.")),
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return refuse(&Failure::new(413, "The request body is too large."));
     };
     let segments: Vec<&str> = path.split('/').collect();
     if let ["3ds", intent] = segments[..] {
@@ -105,6 +104,13 @@ struct Outcome {
     answer: Result<Value, Failure>,
     rows: Vec<Row>,
     told: Vec<Told>,
+}
+
+impl Outcome {
+    /// Of a call that changes nothing.
+    fn read(answer: impl FnOnce() -> Result<Value, Failure>) -> Self {
+        Self { answer: answer(), rows: Vec::new(), told: Vec::new() }
+    }
 }
 
 impl From<Failure> for Outcome {
@@ -192,14 +198,10 @@ impl Call<'_> {
                 self.step(state, |intent| intent.cancel(reason, now))
             }
             Operation::Refund => self.refund(state, now).unwrap_or_else(Outcome::from),
-            Operation::Retrieve => self.read(|| Ok(state.books.intent(self.id)?.to_json())),
-            Operation::List => self.read(|| self.list(state)),
-            Operation::Refunds => self.read(|| self.refunds(state)),
+            Operation::Retrieve => Outcome::read(|| Ok(state.books.intent(self.id)?.to_json())),
+            Operation::List => Outcome::read(|| self.list(state)),
+            Operation::Refunds => Outcome::read(|| self.refunds(state)),
         }
-    }
-
-    fn read(&self, answer: impl FnOnce() -> Result<Value, Failure>) -> Outcome {
-        Outcome { answer: answer(), rows: Vec::new(), told: Vec::new() }
     }
 
     fn create(&self, state: &mut State, now: i64) -> Outcome {

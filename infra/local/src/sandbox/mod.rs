@@ -1,6 +1,8 @@
 //! A payment provider to play with, speaking Stripe's API under `/sandbox/stripe`: intents that are really confirmed,
 //! captured, cancelled and refunded by the provider's rules, and signed webhooks about it. No card is real here.
 
+#![expect(clippy::result_large_err, reason = "a failure carries the intent it met, as the provider's answers do")]
+
 mod http;
 mod journal;
 mod ledger;
@@ -312,6 +314,7 @@ impl Sandbox {
     }
 
     /// Writes a call's effects and tells its events, once the lock is free.
+    #[expect(clippy::needless_pass_by_value, reason = "the lock ends here")]
     fn conclude(&self, mut state: MutexGuard<'_, State>, mut rows: Vec<Row>, told: Vec<Told>) {
         let now = webhooks::seconds(self);
         let mode = state.mode;

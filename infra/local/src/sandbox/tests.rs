@@ -119,6 +119,9 @@ fn rupees(amount_minor: i64) -> Money {
     Money::new(amount_minor, "INR".parse().unwrap())
 }
 
+/// Names and values as a form sends them.
+type Form<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn a_payment_lives_from_creation_to_refund() {
     let world = World::new().await;
@@ -379,7 +382,7 @@ async fn nonsense_is_answered_in_the_providers_form() {
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
-    let cases: [(&str, &[(&str, &str)], u16); 8] = [
+    let cases: [(&str, Form<'_>, u16); 8] = [
         ("v1/payment_intents", &[], 400),
         ("v1/payment_intents", &[("amount", "0"), ("currency", "inr")], 400),
         ("v1/payment_intents", &[("amount", "1.5"), ("currency", "inr")], 400),

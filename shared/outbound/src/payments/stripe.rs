@@ -99,7 +99,7 @@ pub struct Stripe {
 
 impl fmt::Debug for Stripe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stripe").field("base_url", &self.base_url).field("secret_key", &"<redacted>").finish()
+        f.debug_struct("Stripe").field("base_url", &self.base_url).finish_non_exhaustive()
     }
 }
 

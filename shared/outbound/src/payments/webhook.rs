@@ -160,6 +160,7 @@ mod tests {
         all.iter().map(|&secret| secret.to_owned()).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads best with json!")]
     fn event(object: serde_json::Value) -> Vec<u8> {
         let event = json!({"id": "evt_1", "type": "payment_intent.payment_failed", "data": {"object": object}});
         serde_json::to_vec(&event).unwrap()
@@ -200,7 +201,12 @@ mod tests {
         for (object, intent) in cases {
             let body = event(object);
             let told = verify(&secrets(&[SECRET]), &sign(SECRET, &body, now()), &body, now()).unwrap();
-            assert_eq!(told.intent.as_ref().map(|id| id.as_str()), intent, "{}", String::from_utf8_lossy(&body));
+            assert_eq!(
+                told.intent.as_ref().map(domain::ids::IntentId::as_str),
+                intent,
+                "{}",
+                String::from_utf8_lossy(&body)
+            );
             assert_eq!(told.booking, None);
         }
     }

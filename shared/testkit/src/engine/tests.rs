@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "capacity units are halves, which floats hold exactly")]
+
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicU64, Ordering},

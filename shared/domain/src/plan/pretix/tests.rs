@@ -628,10 +628,10 @@ fn pointers(value: &Value, at: &str, into: &mut Vec<String>) {
     into.push(at.to_owned());
     match value {
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, item)| pointers(item, &format!("{at}/{i}"), into))
+            items.iter().enumerate().for_each(|(i, item)| pointers(item, &format!("{at}/{i}"), into));
         }
         Value::Object(map) => map.iter().for_each(|(key, item)| {
-            pointers(item, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), into)
+            pointers(item, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), into);
         }),
         _ => {}
     }
