@@ -174,6 +174,35 @@ async fn a_capture_whose_answer_is_lost_is_recorded_by_whoever_looks_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claimer_who_meets_an_overdue_payment_is_refused_while_the_provider_is_down() {
+    let stage = Stage::with_short_holds().await;
+    stage.lose_all_timers();
+    let (ada, bob) = (stage.buyer("ada"), stage.buyer("bob"));
+    let (booking, _) = holding(&stage, &ada, 1).await;
+    tokio::time::sleep(OVER).await;
+    stage.platform.sandbox().fail_next(Operation::Retrieve, Fault::Before);
+    let problem = bob.hold(&[seat("A", 1)]).await.problem(409, "seat-unavailable");
+    assert_eq!(problem["unavailable"], json!([seat("A", 1)]));
+    assert_eq!(ada.booking(&booking).await["status"], "PENDING");
+    bob.hold(&[seat("A", 1)]).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_failed_is_tried_again_by_a_timer_of_its_own() {
+    let stage = Stage::open().await;
+    stage.platform.sandbox().webhooks(WebhookMode::Drop);
+    let ada = stage.buyer("ada");
+    let (booking, confirmed) = holding(&stage, &ada, 1).await;
+    ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
+    let waiting = stage.platform.queue().stats().delayed;
+    stage.platform.sandbox().fail_next(Operation::Capture, Fault::Before);
+    ada.confirm(&booking).await.problem(503, "provider-unavailable");
+    assert_eq!(ada.booking(&booking).await["status"], "CONFIRMED");
+    assert_eq!(stage.platform.queue().stats().delayed, waiting + 1);
+    assert_eq!(money(&stage), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_authorisation_that_lapsed_gives_the_seats_back() {
     let stage = Stage::open().await;
     let ada = stage.buyer("ada");

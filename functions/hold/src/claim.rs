@@ -134,7 +134,12 @@ impl App {
             Verdict::Refuse(refusal) => return Err(refusal.into()),
             Verdict::End(overdue) => {
                 for id in overdue {
-                    self.settlement.drive(id, Cause::Due, None).await?;
+                    match self.settlement.drive(id, Cause::Due, None).await {
+                        Ok(_) => {}
+                        // The provider cannot say whether it was paid: until it can, it has its seats.
+                        Err(Error::Provider(_)) => return Err(still_taken(booking, cap, met, &holders)),
+                        Err(error) => return Err(error),
+                    }
                 }
                 self.hints.forget(show.id, met.seats.iter().map(|(seat, _)| seat));
             }
@@ -177,4 +182,13 @@ fn renew(booking: &mut Booking, now: Timestamp) {
     booking.created_at = now;
     booking.expires_at = domain::time::shift(now, ttl);
     booking.due_at = Some(booking.expires_at);
+}
+
+/// The refusal for when what is overdue cannot be ended.
+fn still_taken(booking: &Booking, cap: u32, met: &Obstacles, holders: &[Booking]) -> Error {
+    // At the beginning of time nothing is overdue.
+    match judge(booking, cap, met, holders, Timestamp::MIN) {
+        Verdict::Refuse(refusal) => refusal.into(),
+        _ => StoreError::Throttled.into(),
+    }
 }

@@ -65,8 +65,9 @@ impl Check {
         let mut checked = BTreeMap::new();
         for (category, &minor) in prices {
             let pointer = format!("/prices/{}", escaped(category));
-            if !(0..=PRICE_MINOR_MAX).contains(&minor) {
-                self.fault(&pointer, format!("a price is from 0 to {PRICE_MINOR_MAX} minor units"));
+            // A card cannot be charged nothing: free places need a way to be confirmed without a payment.
+            if !(1..=PRICE_MINOR_MAX).contains(&minor) {
+                self.fault(&pointer, format!("a price is from 1 to {PRICE_MINOR_MAX} minor units"));
             }
             match category.parse::<CategoryId>() {
                 Ok(id) if known.contains(&id) => {

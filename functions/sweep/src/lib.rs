@@ -76,10 +76,13 @@ async fn look_after(app: &App, timer: &TimerMessage) -> Result<(), Error> {
     Ok(())
 }
 
-/// Walks the due index, every shard, a page at a time. One booking that fails does not keep the others waiting.
+/// Walks the due index, every shard, a page at a time. One booking that fails does not keep the others waiting. Each
+/// minute begins at another shard: where more is stuck than one tick does, no shard is always the last.
 async fn tick(app: &App) -> Result<(), Failure> {
     let mut left = BOOKINGS_PER_TICK_MAX;
-    for shard in 0..DUE_SHARDS {
+    let minute = app.settlement.clock.now().as_second().div_euclid(60);
+    let first = u16::try_from(minute.rem_euclid(i64::from(DUE_SHARDS))).unwrap_or_default();
+    for shard in (0..DUE_SHARDS).map(|nth| (first + nth) % DUE_SHARDS) {
         let mut after = None;
         loop {
             let now = app.settlement.clock.now();

@@ -125,7 +125,8 @@ fn faults_text(faults: &[Fault]) -> String {
 /// The table did not do what was asked of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Too much traffic on a partition, or conflicts beyond the retries. Nothing was written.
+    /// Too much traffic on a partition, or conflicts beyond the retries. Nothing was written, unless an earlier attempt of
+    /// the same call was and its answer got lost: repeating it finds that out.
     #[error("the table is busy")]
     Throttled,
     /// The answer was lost and reading back did not tell: it may have been written.

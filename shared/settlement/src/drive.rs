@@ -2,10 +2,11 @@
 
 use domain::{
     Error, ProviderError,
-    booking::Booking,
+    booking::{Booking, PROCESSING_RECHECK, Status},
     ids::{BookingId, IntentId, ReceiptId},
     payment::Intent,
     settlement::{Cause, Known, Step, next},
+    time::shift,
 };
 
 use crate::{Settlement, unsettled};
@@ -83,11 +84,23 @@ impl Settlement {
                 tracing::error!(booking.id = %id, alarm = what, "a person must look at {id}: {what}");
                 return Ok(Some(round.booking));
             }
-            if !self.carry_out(step, &mut round, receipt).await? {
-                return Ok(None);
+            match self.carry_out(step, &mut round, receipt).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    self.look_again_soon(&round.booking).await;
+                    return Err(error);
+                }
             }
         }
         Err(unsettled(id))
+    }
+
+    /// A sale whose capture is still owed is due when its hold would have ended. A timer makes that sooner.
+    async fn look_again_soon(&self, booking: &Booking) {
+        if booking.status == Status::Confirmed && !booking.is_paid() {
+            self.wake_at(booking.id, shift(self.clock.now(), PROCESSING_RECHECK)).await;
+        }
     }
 
     /// Answers whether the booking is still there.

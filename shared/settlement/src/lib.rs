@@ -38,9 +38,12 @@ impl Settlement {
     /// Asks to be woken when `booking` is due. A lost timer costs promptness only, so it is logged and forgiven.
     pub async fn wake(&self, booking: &Booking) {
         let Some(due_at) = booking.due_at else { return };
-        let at = domain::time::shift(due_at, domain::booking::SKEW_MARGIN);
-        if let Err(error) = self.timers.wake(booking.id, at).await {
-            tracing::warn!(booking.id = %booking.id, %error, "no timer for {}: the sweep will find it", booking.id);
+        self.wake_at(booking.id, domain::time::shift(due_at, domain::booking::SKEW_MARGIN)).await;
+    }
+
+    async fn wake_at(&self, id: BookingId, at: domain::Timestamp) {
+        if let Err(error) = self.timers.wake(id, at).await {
+            tracing::warn!(booking.id = %id, %error, "no timer for {id}: the sweep will find it");
         }
     }
 

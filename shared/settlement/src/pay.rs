@@ -4,7 +4,7 @@ use domain::{
     Error, Refusal,
     booking::{Booking, FAILURE_EXTENSION, PAYMENT_FAILURES_MAX, Status},
     ids::{BookingId, ReceiptId},
-    payment::Intent,
+    payment::{Intent, IntentStatus},
     settlement::Cause,
     time::shift,
 };
@@ -63,6 +63,10 @@ impl Settlement {
         }
         let recorded = booking.payment.intent.as_ref().ok_or_else(|| unsettled(id))?;
         let intent = self.payments.fetch(recorded).await?;
+        if booking.status == Status::Pending && intent.status == IntentStatus::Cancelled {
+            // Somebody cancelled it at the provider: there is nothing left to pay with. The hold ends in its time.
+            return Err(Refusal::HoldExpired { reason: None }.into());
+        }
         Ok(Paying { booking, intent })
     }
 
