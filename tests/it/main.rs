@@ -10,6 +10,7 @@ mod events;
 mod expiry;
 mod hold;
 mod layers;
+mod openapi;
 mod payment;
 mod races;
 mod ticket;

@@ -1,8 +1,10 @@
-//! `browse`: the catalogue, plans and availability, for everybody. Nothing here needs a token.
+//! `browse`: the catalogue, plans and availability, and the document of the API, for everybody. Nothing here needs a
+//! token.
 
 mod availability;
 mod cursor;
 mod events;
+mod openapi;
 mod plan;
 mod shows;
 
@@ -61,6 +63,7 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "GET /v1/shows/{showId}/sections/{sectionId}/plan" => plan::section(app, call).await,
         "GET /v1/shows/{showId}/availability" => availability::show(app, call).await,
         "GET /v1/shows/{showId}/sections/{sectionId}/availability" => availability::section(app, call).await,
+        "GET /v1/openapi.json" => Ok(openapi::read()),
         _ => Err(Refusal::NotFound("route").into()),
     }
 }

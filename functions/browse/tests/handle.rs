@@ -262,3 +262,14 @@ async fn shows_are_listed_by_start_in_pages() {
     let (_, page) = setup.call(&request.query(&[("limit", "2"), ("cursor", "2")])).await;
     assert_eq!((&page["shows"][0], &page["nextCursor"]), (&all["shows"][2], &Value::Null));
 }
+
+#[tokio::test]
+async fn the_document_of_the_api_is_cacheable() {
+    let setup = setup().await;
+    let event = Recorded::http("browse.get-openapi");
+    assert_eq!(setup.ok("browse.get-openapi").await["openapi"], "3.1.0");
+    let first = setup.response(&event).await;
+    assert_eq!(header(&first, "cache-control"), "public, max-age=300");
+    let again = setup.response(&event.header("if-none-match", header(&first, "etag"))).await;
+    assert_eq!(again.status().as_u16(), 304);
+}

@@ -1,0 +1,337 @@
+//! Everything that is sent or answered in more than one place, or is worth a name.
+
+use domain::{
+    booking::PLACES_PER_HOLD_MAX,
+    catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
+    ids::SLUG_CHARS_MAX,
+};
+use serde_json::{Map, Value, json};
+use store::block::BLOCK_SEATS_MAX;
+
+use super::parts::{
+    bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
+};
+
+/// `components.schemas`.
+pub(super) fn all() -> Map<String, Value> {
+    let groups = [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers()];
+    groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+type Named = Vec<(&'static str, Value)>;
+
+fn uuid_id(prefix: &str) -> Value {
+    let example = format!("{prefix}01990000000070008000000000000001");
+    json!({"type": "string", "pattern": format!("^{prefix}[0-9a-f]{{32}}$"), "examples": [example]})
+}
+
+/// A part of a seat's id, safe in URLs.
+fn slug() -> String {
+    format!("[A-Za-z0-9_.~-]{{1,{SLUG_CHARS_MAX}}}")
+}
+
+fn slug_id(example: &str) -> Value {
+    json!({"type": "string", "pattern": format!("^{}$", slug()), "examples": [example]})
+}
+
+fn ids() -> Named {
+    let part = slug();
+    let seat = json!({"type": "string", "pattern": format!("^{part}:{part}:{part}$"), "examples": ["stalls:A:1"]});
+    vec![
+        ("VenueId", uuid_id("ven_")),
+        ("EventId", uuid_id("evt_")),
+        ("ShowId", uuid_id("shw_")),
+        ("BookingId", uuid_id("bkg_")),
+        ("SectionId", slug_id("stalls")),
+        ("AreaId", slug_id("floor")),
+        ("CategoryId", slug_id("standard")),
+        ("SeatId", described(seat, "`<section>:<row>:<seat>`")),
+    ]
+}
+
+fn values() -> Named {
+    let currency = json!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217", "examples": ["INR"]});
+    let minor = described(json!({"type": "integer", "format": "int64"}), "In the currency's smallest unit.");
+    let problem = object(&[
+        ("type", json!({"type": "string", "format": "uri"})),
+        ("title", text()),
+        ("status", json!({"type": "integer", "minimum": 400, "maximum": 599})),
+        ("detail", described(text(), "For people; it may be worded differently tomorrow.")),
+        ("instance", described(text(), "The id of the request, for support.")),
+    ]);
+    let fault = object(&[
+        ("pointer", described(text(), "JSON pointer (RFC 6901) into the body as it was sent.")),
+        ("detail", text()),
+    ]);
+    vec![
+        ("Currency", currency),
+        ("Money", object(&[("amountMinor", minor), ("currency", schema("Currency"))])),
+        ("Problem", described(problem, "RFC 9457. `type` is `urn:problem:usher:<slug>`.")),
+        ("Fault", fault),
+        ("Category", one_of(&["movies", "concerts", "sports", "theatre"])),
+        ("ShowStatus", one_of(&["ON_SALE", "PAUSED", "CLOSED", "CANCELLED"])),
+        ("BookingStatus", one_of(&["PENDING", "CONFIRMED", "CANCELLED"])),
+        ("Reason", one_of(&["expired", "released", "payment-failed", "buyer", "show-cancelled", "seats-lost"])),
+    ]
+}
+
+fn event_fields() -> Named {
+    let at = json!({"type": ["string", "null"], "format": "date-time"});
+    vec![
+        ("eventId", schema("EventId")),
+        ("title", text()),
+        ("category", schema("Category")),
+        ("city", text()),
+        ("venueName", json!({"type": ["string", "null"]})),
+        ("firstShowAt", described(at.clone(), "`null` while it has no shows.")),
+        ("lastShowAt", at),
+        ("fromPrice", nullable(&schema("Money"))),
+    ]
+}
+
+fn catalogue() -> Named {
+    let mut details = event_fields();
+    details.extend([("description?", text()), ("artists", list(&text())), ("createdAt", time())]);
+    let price = object(&[("category", schema("CategoryId")), ("price", schema("Money"))]);
+    let opens_at = json!({"type": ["string", "null"], "format": "date-time"});
+    let show = object(&[
+        ("showId", schema("ShowId")),
+        ("eventId", schema("EventId")),
+        ("venueId", schema("VenueId")),
+        ("startsAt", time()),
+        ("timeZone", described(text(), "IANA name of the venue's time zone.")),
+        ("onSaleAt", time()),
+        ("status", schema("ShowStatus")),
+        ("prices", list(&price)),
+        ("maxSeatsPerBuyer", count()),
+        ("holdTtlSeconds", count()),
+        ("waitingRoom", object(&[("enabled", flag()), ("opensAt", opens_at)])),
+        ("planVersion", count()),
+        ("version", described(count(), "One more with every change.")),
+    ]);
+    vec![
+        ("EventSummary", object(&event_fields())),
+        ("Event", object(&details)),
+        ("EventPage", page("events", "EventSummary")),
+        ("Show", show),
+        ("ShowPage", page("shows", "Show")),
+    ]
+}
+
+fn plans() -> Named {
+    let category = object(&[("categoryId", schema("CategoryId")), ("name", text()), ("color", text())]);
+    let section = object(&[("sectionId", schema("SectionId")), ("name", text()), ("seatCount", count())]);
+    let area = object(&[
+        ("areaId", schema("AreaId")),
+        ("name", text()),
+        ("capacity", count()),
+        ("category", schema("CategoryId")),
+    ]);
+    let plan = object(&[
+        ("planId", schema("VenueId")),
+        ("version", count()),
+        ("name", text()),
+        ("categories", list(&category)),
+        ("sections", list(&section)),
+        ("areas", list(&area)),
+    ]);
+    let seat = object(&[
+        ("seatId", schema("SeatId")),
+        ("seat", text()),
+        ("label?", described(text(), "What people read, where it is not `seat`.")),
+        ("x", json!({"type": "number"})),
+        ("y", json!({"type": "number"})),
+        ("category", schema("CategoryId")),
+        ("accessible?", flag()),
+        ("companion?", flag()),
+        ("obstructedView?", flag()),
+    ]);
+    let label = described(text(), "What people read, where it is not `row`.");
+    let row = object(&[("row", text()), ("label?", label), ("seats", list(&schema("PlanSeat")))]);
+    let section_plan = object(&[("sectionId", schema("SectionId")), ("name", text()), ("rows", list(&row))]);
+    vec![("Plan", plan), ("PlanSeat", seat), ("SectionPlan", section_plan)]
+}
+
+/// Counts of seats by state.
+fn figures() -> Named {
+    ["total", "available", "held", "sold", "blocked"].map(|name| (name, count())).to_vec()
+}
+
+fn availability() -> Named {
+    let mut section = vec![("sectionId", schema("SectionId")), ("version", count())];
+    section.extend(figures());
+    let area = object(&[("areaId", schema("AreaId")), ("remaining", count())]);
+    let show = object(&[
+        ("showId", schema("ShowId")),
+        ("asOf", described(time(), "When it last changed.")),
+        ("sections", list(&object(&section))),
+        ("areas", list(&area)),
+    ]);
+    let seats = described(
+        json!({"type": "string", "contentEncoding": "base64"}),
+        "Two bits a seat, in the order of the plan, most significant bits first: 00 free, 01 held, 10 sold, 11 blocked. \
+         Standard alphabet, padded.",
+    );
+    let section = object(&[("sectionId", schema("SectionId")), ("version", count()), ("seats", seats)]);
+    vec![("Availability", show), ("SectionAvailability", section)]
+}
+
+fn booking_fields() -> Named {
+    let seat = object(&[
+        ("seatId", schema("SeatId")),
+        ("section", text()),
+        ("row", text()),
+        ("seat", text()),
+        ("category", schema("CategoryId")),
+        ("price", schema("Money")),
+    ]);
+    let price = described(schema("Money"), "Of one place.");
+    let area = object(&[("areaId", schema("AreaId")), ("quantity", count()), ("price", price)]);
+    let refund = object(&[
+        ("amount", schema("Money")),
+        ("percent", within(&(0..=100))),
+        ("status", one_of(&["pending", "done"])),
+    ]);
+    vec![
+        ("bookingId", schema("BookingId")),
+        ("showId", schema("ShowId")),
+        ("status", schema("BookingStatus")),
+        ("reason?", described(schema("Reason"), "Why it is CANCELLED.")),
+        ("seats", list(&seat)),
+        ("areas", list(&area)),
+        ("total", schema("Money")),
+        ("createdAt", time()),
+        ("expiresAt", described(time(), "When the hold ends, unless paid.")),
+        ("serverTime", described(time(), "Now, for an honest countdown.")),
+        ("version", count()),
+        ("refund?", refund),
+    ]
+}
+
+fn bookings() -> Named {
+    let statuses =
+        ["requires_payment_method", "requires_action", "processing", "requires_capture", "succeeded", "canceled"];
+    let payment = object(&[
+        ("provider", json!({"const": "stripe"})),
+        ("intentId", text()),
+        ("clientSecret?", described(text(), "What the browser pays with at the provider.")),
+        ("status", one_of(&statuses)),
+        ("attempts", described(count(), "Payments that failed so far.")),
+    ]);
+    let mut paying = booking_fields();
+    paying.push(("payment", payment));
+    let ticket = object(&[
+        ("seatId", nullable(&schema("SeatId"))),
+        ("areaId", nullable(&schema("AreaId"))),
+        ("code", described(text(), "The signed code, as text.")),
+        ("svg", described(text(), "The code as a QR code.")),
+    ]);
+    let pdf_url = json!({"type": ["string", "null"], "format": "uri"});
+    let tickets = object(&[
+        ("tickets", list(&ticket)),
+        ("pdfUrl", described(pdf_url, "A link that works for some minutes; `null` until the file is made.")),
+    ]);
+    vec![
+        ("Booking", object(&booking_fields())),
+        ("BookingPage", page("bookings", "Booking")),
+        ("BookingWithPayment", object(&paying)),
+        ("Tickets", tickets),
+    ]
+}
+
+fn commands() -> Named {
+    let places = within(&(1..=PLACES_PER_HOLD_MAX));
+    let area = command(&[("areaId", text()), ("quantity", places.clone())]);
+    let several = |items: &Value| json!({"type": "array", "items": items, "uniqueItems": true, "maxItems": PLACES_PER_HOLD_MAX, "default": []});
+    let hold = command(&[("seatIds?", several(&text())), ("areas?", several(&area))]);
+    let best = command(&[
+        ("quantity", places),
+        ("category?", nullable(&schema("CategoryId"))),
+        ("sectionId?", nullable(&schema("SectionId"))),
+        ("accessible?", json!({"type": "boolean", "default": false})),
+    ]);
+    let about = format!("1 to {PLACES_PER_HOLD_MAX} seats and area places together, nothing twice.");
+    vec![
+        ("HoldCommand", described(hold, &about)),
+        ("BestAvailableCommand", best),
+        ("ConfirmCommand", described(command(&[]), "It has no options; an empty body will do.")),
+    ]
+}
+
+fn organisers() -> Named {
+    let plan =
+        described(json!({"type": "object"}), "A seating plan in pretix's open JSON format; each fault in it is named.");
+    let venue =
+        command(&[("name", bounded_text(200)), ("city", bounded_text(100)), ("timeZone", text()), ("plan", plan)]);
+    let category = object(&[("categoryId", schema("CategoryId")), ("name", text())]);
+    let created = object(&[("venueId", schema("VenueId")), ("planVersion", count()), ("categories", list(&category))]);
+    let event = command(&[
+        ("title", bounded_text(200)),
+        ("category", schema("Category")),
+        ("city", bounded_text(100)),
+        ("description?", json!({"type": ["string", "null"], "maxLength": 5_000})),
+        ("artists?", json!({"type": "array", "items": bounded_text(100), "maxItems": 20, "default": []})),
+    ]);
+    let price = json!({"type": "integer", "minimum": 1, "maximum": PRICE_MINOR_MAX});
+    let prices = json!({"type": "object", "additionalProperties": price});
+    let prices = described(prices, "Minor units by category id; every category that the plan uses has one.");
+    let waiting_room = nullable(&command(&[("enabled", flag()), ("opensAt?", nullable(&time()))]));
+    let options = [
+        ("maxSeatsPerBuyer?", nullable(&within(&SEATS_PER_BUYER))),
+        ("holdTtlSeconds?", nullable(&within(&HOLD_TTL_SECONDS))),
+        ("waitingRoom?", waiting_room),
+    ];
+    let mut show = vec![
+        ("venueId", schema("VenueId")),
+        ("startsAt", time()),
+        ("onSaleAt", time()),
+        ("currency", schema("Currency")),
+        ("prices", prices.clone()),
+    ];
+    show.extend(options.clone());
+    let mut change = vec![("status?", nullable(&schema("ShowStatus"))), ("prices?", nullable(&prices))];
+    change.extend(options);
+    vec![
+        ("VenueCommand", venue),
+        ("CreatedVenue", created),
+        ("EventCommand", event),
+        ("ShowCommand", command(&show)),
+        ("ShowChange", described(command(&change), "What is left out stays as it is.")),
+        ("BlockCommand", blocks(true)),
+        ("BlockedSeats", blocks(false)),
+        ("Sales", sales()),
+    ]
+}
+
+/// House seats, as asked for and as answered.
+fn blocks(is_command: bool) -> Value {
+    let seats = json!({
+        "type": "array", "items": schema("SeatId"), "minItems": 1, "maxItems": BLOCK_SEATS_MAX, "uniqueItems": true,
+    });
+    let mut action = one_of(&["block", "release"]);
+    if is_command {
+        action["default"] = json!("block");
+        command(&[("seatIds", seats), ("action?", action)])
+    } else {
+        object(&[("showId", schema("ShowId")), ("action", action), ("seatIds", seats)])
+    }
+}
+
+fn sales() -> Value {
+    let mut section = vec![("sectionId", schema("SectionId")), ("name", text())];
+    section.extend(figures());
+    let area = object(&[
+        ("areaId", schema("AreaId")),
+        ("name", text()),
+        ("capacity", count()),
+        ("remaining", count()),
+        ("taken", described(count(), "Held and sold together.")),
+    ]);
+    object(&[
+        ("showId", schema("ShowId")),
+        ("asOf", time()),
+        ("seats", object(&figures())),
+        ("sections", list(&object(&section))),
+        ("areas", list(&area)),
+    ])
+}

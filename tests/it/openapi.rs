@@ -1,0 +1,367 @@
+//! The document of the API, held against the template and against what is really answered.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use domain::Timestamp;
+use serde_json::{Map, Value, json};
+use testkit::template;
+
+use crate::support::{Answer, Stage, eventually, hall, id, seat};
+
+/// Says nothing about what is valid.
+const ANNOTATIONS: [&str; 5] = ["description", "examples", "example", "default", "contentEncoding"];
+
+/// The document, and which operations it was held against.
+struct Contract {
+    document: Value,
+    answered: RefCell<BTreeSet<String>>,
+}
+
+impl Contract {
+    async fn of(stage: &Stage) -> Self {
+        Self { document: stage.get("/v1/openapi.json").await.expect(200), answered: RefCell::default() }
+    }
+
+    /// Every operation: `GET /v1/events` and its object.
+    fn operations(&self) -> Vec<(String, &Value)> {
+        let items = self.document["paths"].as_object().unwrap().iter();
+        items
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().unwrap().iter();
+                methods.map(move |(method, operation)| (format!("{} {path}", method.to_uppercase()), operation))
+            })
+            .collect()
+    }
+
+    fn operation(&self, route: &str) -> &Value {
+        let found = self.operations().into_iter().find(|(known, _)| known == route);
+        found.unwrap_or_else(|| panic!("{route} is not in the document")).1
+    }
+
+    /// A body that is about to be sent.
+    #[track_caller]
+    fn sends(&self, route: &str, body: &Value) {
+        let schema = &self.operation(route)["requestBody"]["content"]["application/json"]["schema"];
+        self.is_valid(route, schema, body);
+    }
+
+    /// An answer must be one that the document has, with nothing left out and nothing unheard of.
+    #[track_caller]
+    fn answers(&self, route: &str, status: u16, answer: Answer) -> Value {
+        let content = &self.operation(route)["responses"][status.to_string()]["content"];
+        let kind = if status < 400 { "application/json" } else { "application/problem+json" };
+        let body = answer.expect(status);
+        assert!(content[kind].is_object(), "{route} has no {status} {kind}");
+        self.is_valid(&format!("{route} {status}"), &content[kind]["schema"], &body);
+        if status < 300 {
+            self.answered.borrow_mut().insert(route.to_owned());
+        }
+        body
+    }
+
+    #[track_caller]
+    fn is_valid(&self, what: &str, schema: &Value, value: &Value) {
+        let mut faults = Vec::new();
+        self.check(schema, value, "", &mut faults);
+        assert!(faults.is_empty(), "{what}: {faults:#?}\n{value:#}");
+    }
+
+    /// `schema` with what it refers to; properties of both count.
+    fn resolved(&self, schema: &Value) -> Map<String, Value> {
+        let mut resolved = schema.as_object().expect("a schema is an object").clone();
+        if let Some(reference) = resolved.remove("$ref") {
+            let target = reference.as_str().and_then(|text| self.document.pointer(text.strip_prefix('#')?));
+            for (keyword, meant) in self.resolved(target.unwrap_or_else(|| panic!("{reference} leads nowhere"))) {
+                match resolved.get_mut(&keyword).and_then(Value::as_object_mut) {
+                    Some(own) if keyword == "properties" => {
+                        for (name, property) in meant.as_object().unwrap() {
+                            own.entry(name).or_insert(property.clone());
+                        }
+                    }
+                    Some(_) => {}
+                    None => drop(resolved.entry(keyword).or_insert(meant)),
+                }
+            }
+        }
+        resolved
+    }
+
+    /// JSON Schema, as far as the document uses it; a keyword that is not known here is a fault.
+    fn check(&self, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
+        let schema = self.resolved(schema);
+        for (keyword, wanted) in &schema {
+            let is_met = match keyword.as_str() {
+                "type" => one_or_many(wanted).iter().any(|kind| is_of_type(value, kind)),
+                "enum" => wanted.as_array().unwrap().contains(value),
+                "const" => wanted == value,
+                "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
+                "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
+                "minLength" => {
+                    value.as_str().is_none_or(|text| text.chars().count() as u64 >= wanted.as_u64().unwrap())
+                }
+                "maxLength" => {
+                    value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap())
+                }
+                "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
+                "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+                "uniqueItems" => {
+                    value.as_array().is_none_or(|items| (1..items.len()).all(|n| !items[..n].contains(&items[n])))
+                }
+                "format" => has_format(wanted.as_str().unwrap(), value),
+                "pattern" => value.as_str().is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
+                "anyOf" => wanted.as_array().unwrap().iter().any(|option| {
+                    let mut none = Vec::new();
+                    self.check(option, value, at, &mut none);
+                    none.is_empty()
+                }),
+                "required" => {
+                    let names = wanted.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                    names
+                        .filter(|name| value.get(name).is_none())
+                        .for_each(|name| faults.push(format!("{at}/{name} is missing")));
+                    true
+                }
+                "items" => {
+                    let items = value.as_array().into_iter().flatten().enumerate();
+                    items.for_each(|(n, item)| self.check(wanted, item, &format!("{at}/{n}"), faults));
+                    true
+                }
+                "properties" | "additionalProperties" => {
+                    self.check_properties(&schema, value, at, faults);
+                    true
+                }
+                annotation => ANNOTATIONS.contains(&annotation),
+            };
+            if !is_met {
+                faults.push(format!("{at}: {keyword} {wanted}, not {value}"));
+            }
+        }
+    }
+
+    /// What is answered is declared: a client that reads the document knows all there is.
+    fn check_properties(&self, schema: &Map<String, Value>, value: &Value, at: &str, faults: &mut Vec<String>) {
+        for (name, property) in value.as_object().into_iter().flatten() {
+            let at = format!("{at}/{name}");
+            let declared = schema.get("properties").and_then(|properties| properties.get(name));
+            match declared.or(schema.get("additionalProperties").filter(|others| others.is_object())) {
+                Some(schema) => self.check(schema, property, &at, faults),
+                None => faults.push(format!("{at} is not in the document")),
+            }
+        }
+    }
+}
+
+fn one_or_many(value: &Value) -> Vec<&str> {
+    value.as_str().map_or_else(|| value.as_array().unwrap().iter().filter_map(Value::as_str).collect(), |one| vec![one])
+}
+
+fn is_of_type(value: &Value, kind: &str) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "null" => value.is_null(),
+        _ => false,
+    }
+}
+
+fn has_format(format: &str, value: &Value) -> bool {
+    value.as_str().is_none_or(|text| match format {
+        "date-time" => text.ends_with('Z') && text.parse::<Timestamp>().is_ok(),
+        "uri" => text.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()),
+        _ => true,
+    })
+}
+
+/// The document's patterns are literals and classes with counts: a prefix and 32 hex digits, slugs, slugs with colons.
+fn matches(pattern: &str, text: &str) -> bool {
+    let is_slug = |part: &str| {
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_.~-".contains(&byte);
+        (1..=32).contains(&part.len()) && part.bytes().all(is_safe)
+    };
+    let pattern = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).expect("an anchored pattern");
+    if let Some(prefix) = pattern.strip_suffix("[0-9a-f]{32}") {
+        let hex = text.strip_prefix(prefix).unwrap_or_default();
+        return hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    }
+    match pattern {
+        "[A-Z]{3}" => text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
+        "[A-Za-z0-9_.~-]{1,32}" => is_slug(text),
+        "[A-Za-z0-9_.~-]{1,32}:[A-Za-z0-9_.~-]{1,32}:[A-Za-z0-9_.~-]{1,32}" => {
+            text.split(':').count() == 3 && text.split(':').all(is_slug)
+        }
+        other => panic!("this test does not know the pattern {other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_has_the_routes_of_the_template_and_examples_that_are_valid() {
+    let stage = Stage::open().await;
+    let contract = Contract::of(&stage).await;
+    let template = template::parse(template::TEXT).unwrap();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let routes = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::Route");
+    let routes: BTreeSet<&str> = routes.map(|route| route["Properties"]["RouteKey"].as_str().unwrap()).collect();
+    let operations = contract.operations();
+    let documented: BTreeSet<&str> = operations.iter().map(|(route, _)| route.as_str()).collect();
+    assert_eq!(documented, routes);
+    for (route, operation) in &operations {
+        let responses = operation["responses"].as_object().unwrap().values();
+        let contents = responses.chain([&operation["requestBody"]]).filter_map(|body| body["content"].as_object());
+        for media in contents.flat_map(Map::values) {
+            let several = media["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+            for example in several.chain(media.get("example")) {
+                contract.is_valid(&format!("an example of {route}"), &media["schema"], example);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_differs_from_the_document_is_noticed() {
+    let stage = Stage::open().await;
+    let contract = Contract::of(&stage).await;
+    let schema = json!({"$ref": "#/components/schemas/Show"});
+    let show = stage.get(&format!("/v1/shows/{}", stage.show)).await.expect(200);
+    contract.is_valid("a show", &schema, &show);
+    let changes: [(&str, &str, Value); 6] = [
+        ("/showId", "/showId: pattern", json!("evt_01990000000070008000000000000001")),
+        ("/status", "/status: enum", json!("OPEN")),
+        ("/startsAt", "/startsAt: format", json!("2090-01-01")),
+        ("/prices/0/price", "/prices/0/price/currency is missing", json!({"amountMinor": 1})),
+        ("/prices/0/price/amountMinor", "/prices/0/price/amountMinor: type", json!(1.5)),
+        (
+            "/waitingRoom",
+            "/waitingRoom/secret is not in the document",
+            json!({"enabled": true, "opensAt": null, "secret": 1}),
+        ),
+    ];
+    for (pointer, told, value) in changes {
+        let mut changed = show.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        let mut faults = Vec::new();
+        contract.check(&schema, &changed, "", &mut faults);
+        assert!(faults.len() == 1 && faults[0].starts_with(told), "{pointer}: {faults:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_is_what_the_document_says() {
+    let stage = Stage::open().await;
+    let contract = Contract::of(&stage).await;
+    organise(&stage, &contract).await;
+    browse(&stage, &contract).await;
+    book(&stage, &contract).await;
+    pay(&stage, &contract).await;
+    run(&stage, &contract).await;
+    let url = "/v1/webhooks/payments";
+    contract.answers("POST /v1/webhooks/payments", 400, stage.buyer("mallory").post(url, &json!({})).await);
+    contract.answers("GET /v1/openapi.json", 200, stage.get("/v1/openapi.json").await);
+    let mut unheard: Vec<String> = contract.operations().into_iter().map(|(route, _)| route).collect();
+    unheard.retain(|route| !contract.answered.borrow().contains(route));
+    assert_eq!(unheard, ["POST /v1/webhooks/payments"], "every other operation was asked for what it says it answers");
+}
+
+async fn organise(stage: &Stage, contract: &Contract) {
+    let olga = stage.organiser();
+    let (route, venue) =
+        ("POST /v1/venues", json!({"name": "Hall", "city": "Pune", "timeZone": "Asia/Kolkata", "plan": hall()}));
+    contract.sends(route, &venue);
+    let created = contract.answers(route, 201, olga.post("/v1/venues", &venue).await);
+    let faulty = json!({"name": "Hall", "city": "Pune", "timeZone": "Asia/Kolkata", "plan": {}});
+    contract.answers(route, 422, olga.post("/v1/venues", &faulty).await);
+    let (route, event) =
+        ("POST /v1/events", json!({"title": "Play", "category": "theatre", "city": "Pune", "description": "Long."}));
+    contract.sends(route, &event);
+    contract.answers(route, 403, stage.buyer("ada").post("/v1/events", &event).await);
+    contract.answers(route, 400, olga.post("/v1/events", &json!({})).await);
+    let event = contract.answers(route, 201, olga.post("/v1/events", &event).await);
+    let mut show = json!({
+        "venueId": created["venueId"], "startsAt": "2090-01-01T14:00:00Z", "onSaleAt": "2089-01-01T00:00:00Z",
+        "currency": "INR", "prices": {"standard": 500}, "waitingRoom": {"enabled": true, "opensAt": "2089-01-01T00:00:00Z"},
+    });
+    let (route, path) =
+        ("POST /v1/events/{eventId}/shows", format!("/v1/events/{}/shows", event["eventId"].as_str().unwrap()));
+    contract.sends(route, &show);
+    let early = contract.answers(route, 201, olga.post(&path, &show).await);
+    let path_of_holds = format!("/v1/shows/{}/holds", early["showId"].as_str().unwrap());
+    let hold = stage.buyer("ada").post_as("early", &path_of_holds, &json!({"seatIds": [seat("A", 1)]})).await;
+    contract.answers("POST /v1/shows/{showId}/holds", 409, hold);
+    show["currency"] = json!("XXZ");
+    contract.answers(route, 422, olga.post(&path, &show).await);
+}
+
+async fn browse(stage: &Stage, contract: &Contract) {
+    let list = contract.answers("GET /v1/events", 200, stage.get("/v1/events?limit=1").await);
+    let path = format!("/v1/events/{}", list["events"][0]["eventId"].as_str().unwrap());
+    contract.answers("GET /v1/events", 400, stage.get("/v1/events?limit=0").await);
+    contract.answers("GET /v1/events/{eventId}", 200, stage.get(&path).await);
+    contract.answers("GET /v1/events/{eventId}", 404, stage.get("/v1/events/nonsense").await);
+    contract.answers("GET /v1/events/{eventId}/shows", 200, stage.get(&format!("{path}/shows")).await);
+    for suffix in ["", "/plan", "/sections/{sectionId}/plan", "/availability", "/sections/{sectionId}/availability"] {
+        let path = |show: &str| format!("/v1/shows/{show}{}", suffix.replace("{sectionId}", "hall"));
+        let route = format!("GET /v1/shows/{{showId}}{suffix}");
+        contract.answers(&route, 200, stage.get(&path(&stage.show)).await);
+        contract.answers(&route, 404, stage.get(&path("nonsense")).await);
+    }
+}
+
+async fn book(stage: &Stage, contract: &Contract) {
+    let (ada, bob) = (stage.buyer("ada"), stage.buyer("bob"));
+    let plan = stage.get(&format!("/v1/shows/{}/plan", stage.show)).await.expect(200);
+    let route = "POST /v1/shows/{showId}/holds";
+    let wish = json!({"seatIds": [seat("A", 1)], "areas": [{"areaId": plan["areas"][0]["areaId"], "quantity": 2}]});
+    contract.sends(route, &wish);
+    let booking = contract.answers(route, 201, ada.hold_as("one", &wish).await);
+    contract.answers(route, 409, bob.hold_as("two", &wish).await);
+    contract.answers(route, 404, bob.hold(&[seat("A", 99)]).await);
+    contract.answers(route, 422, ada.hold_as("one", &json!({"seatIds": [seat("A", 2)]})).await);
+    contract.answers(route, 409, ada.hold(&(1..=7).map(|n| seat("B", n)).collect::<Vec<_>>()).await);
+    let (route, best) = ("POST /v1/shows/{showId}/best-available", json!({"quantity": 2}));
+    contract.sends(route, &best);
+    let path = format!("/v1/shows/{}/best-available", stage.show);
+    contract.answers(route, 400, bob.post(&path, &best).await);
+    contract.answers(route, 201, bob.post_as("best", &path, &best).await);
+    let own = format!("/v1/bookings/{}", id(&booking));
+    contract.answers("GET /v1/bookings", 200, ada.get("/v1/bookings").await);
+    contract.answers("GET /v1/bookings", 401, stage.get("/v1/bookings").await);
+    contract.answers("GET /v1/bookings/{bookingId}", 200, ada.get(&own).await);
+    contract.answers("GET /v1/bookings/{bookingId}", 404, bob.get(&own).await);
+    contract.answers("GET /v1/bookings/{bookingId}/tickets", 409, ada.get(&format!("{own}/tickets")).await);
+    contract.sends("POST /v1/bookings/{bookingId}/confirm", &json!({}));
+    contract.answers("POST /v1/bookings/{bookingId}/confirm", 200, ada.confirm(&booking).await);
+    contract.answers("DELETE /v1/bookings/{bookingId}", 200, ada.delete(&booking).await);
+    contract.answers("POST /v1/bookings/{bookingId}/confirm", 410, ada.confirm(&booking).await);
+}
+
+async fn pay(stage: &Stage, contract: &Contract) {
+    let cleo = stage.buyer("cleo");
+    let booking = cleo.buy(&[seat("C", 1)]).await;
+    let path = format!("/v1/bookings/{}/tickets", id(&booking));
+    let tickets = eventually("the tickets are there", async || {
+        let answer = cleo.get(&path).await;
+        (answer.status == 200 && answer.body["pdfUrl"].is_string()).then_some(answer)
+    });
+    contract.answers("GET /v1/bookings/{bookingId}/tickets", 200, tickets.await);
+    let ended = contract.answers("DELETE /v1/bookings/{bookingId}", 200, cleo.delete(&booking).await);
+    assert!(ended["refund"].is_object(), "{ended}");
+}
+
+async fn run(stage: &Stage, contract: &Contract) {
+    let olga = stage.organiser();
+    let path = format!("/v1/shows/{}", stage.show);
+    let change = json!({"maxSeatsPerBuyer": 8, "prices": {"standard": 19_900}, "waitingRoom": null});
+    contract.sends("PATCH /v1/shows/{showId}", &change);
+    contract.answers("PATCH /v1/shows/{showId}", 200, olga.patch(&path, &change).await);
+    contract.answers("PATCH /v1/shows/{showId}", 422, olga.patch(&path, &json!({"holdTtlSeconds": 1})).await);
+    let (route, blocks) = ("POST /v1/shows/{showId}/blocks", json!({"seatIds": [seat("E", 20)]}));
+    contract.sends(route, &blocks);
+    let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
+    contract.answers(route, 200, olga.post(&path("blocks"), &blocks).await);
+    contract.answers(route, 404, olga.post(&path("blocks"), &json!({"seatIds": [seat("E", 99)]})).await);
+    contract.answers("GET /v1/shows/{showId}/sales", 200, olga.get(&path("sales")).await);
+    contract.answers("GET /v1/shows/{showId}/sales", 403, stage.buyer("ada").get(&path("sales")).await);
+}
