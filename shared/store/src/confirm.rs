@@ -7,8 +7,9 @@ use crate::{
     Store,
     booking::{due, update, update_pending},
     buyer,
-    codec::{encode, n, s},
+    codec::{encode, s},
     expression::Update,
+    hold::take,
     keys::Key,
     receipt::receipt_item,
     seat::{self, SeatItem, SeatStatus},
@@ -69,12 +70,8 @@ impl Store {
             transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;
         }
         for line in &booking.areas {
-            let take = Update::default().require("#n >= :q", &[("#n", "n")], [(":q", n(line.quantity))]).set(
-                "#n = #n - :q",
-                &[],
-                [],
-            );
-            transaction = transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take)?;
+            transaction =
+                transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take(line))?;
         }
         tracing::info!(booking.id = %booking.id, at.ms = millis(now), "taking the seats of {} again", booking.id);
         self.apply(booking, &transaction).await

@@ -33,7 +33,7 @@ pub enum Claimed {
 }
 
 /// Takes `quantity` from a shard of an area's counter.
-fn take(line: &AreaLine) -> Update {
+pub(crate) fn take(line: &AreaLine) -> Update {
     Update::default().require("#n >= :q", &[("#n", "n")], [(":q", n(line.quantity))]).set("#n = #n - :q", &[], [])
 }
 
