@@ -1,4 +1,4 @@
-//! `GET /v1/openapi.json`: the whole HTTP contract as an OpenAPI 3.1 document, of all functions, not only of this one.
+//! `GET /v1/openapi.json`: the whole HTTP contract, of all functions, as an `OpenAPI` 3.1 document.
 //!
 //! The tests of the whole platform hold it against the routes of `template.yaml` and against what is really answered.
 
@@ -104,12 +104,12 @@ fn show_example() -> Value {
 fn events() -> Vec<Operation> {
     let day = |name: &str, side: &str| format!("Shows {side}: `{name}` is a day by UTC (2027-01-05) or a time.");
     let list = Operation::new("GET /v1/events", "listEvents", "browse", "Events that are on, by their next show")
-        .query("city", text(), "In this city; capitals and accents do not matter.")
-        .query("category", one_of(&["movies", "concerts", "sports", "theatre"]), "Of this kind.")
-        .query("from", text(), &day("from", "from then on; now, if left out"))
-        .query("to", text(), &day("to", "until then"))
-        .query("q", text(), "With all of these words in title, artists or venue.")
-        .query("venue", text(), "At this venue: its id, or words of its name.")
+        .query("city", &text(), "In this city; capitals and accents do not matter.")
+        .query("category", &one_of(&["movies", "concerts", "sports", "theatre"]), "Of this kind.")
+        .query("from", &text(), &day("from", "from then on; now, if left out"))
+        .query("to", &text(), &day("to", "until then"))
+        .query("q", &text(), "With all of these words in title, artists or venue.")
+        .query("venue", &text(), "At this venue: its id, or words of its name.")
         .paged(20)
         .stored();
     let page = json!({"events": [summary_example()], "nextCursor": null});
@@ -195,8 +195,7 @@ fn booking_example() -> Value {
 
 fn holds() -> Vec<Operation> {
     let hold = |route, id, summary| {
-        let problems =
-            ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused", "provider-unavailable"];
+        let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused"];
         let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).refuses(&problems).stored();
         operation.answers(201, "Booking", "The hold: a booking that is not paid yet", &booking_example())
     };

@@ -52,7 +52,7 @@ impl Operation {
     }
 
     /// With a query parameter that may be left out.
-    pub(super) fn query(self, name: &str, schema: Value, description: &str) -> Self {
+    pub(super) fn query(self, name: &str, schema: &Value, description: &str) -> Self {
         self.parameter(json!({"name": name, "in": "query", "description": description, "schema": schema}))
     }
 
@@ -65,8 +65,8 @@ impl Operation {
     pub(super) fn paged(self, default: u32) -> Self {
         let mut limit = within(&(1..=LIMIT_MAX));
         limit["default"] = json!(default);
-        let paged = self.query("cursor", text(), "`nextCursor` of the page before.");
-        paged.query("limit", limit, "How long a page to answer.").refuses(&["bad-request"])
+        let paged = self.query("cursor", &text(), "`nextCursor` of the page before.");
+        paged.query("limit", &limit, "How long a page to answer.").refuses(&["bad-request"])
     }
 
     /// For somebody who is signed in.
@@ -133,7 +133,7 @@ impl Operation {
     /// By the version of the plan, cacheable for a year.
     pub(super) fn versioned(self) -> Self {
         let about = "The show's `planVersion`: with it the answer may be kept for a year, without it for a minute.";
-        self.query("v", described(count(), "A version of the plan."), about).refuses(&["bad-request", "not-found"])
+        self.query("v", &described(count(), "A version of the plan."), about).refuses(&["bad-request", "not-found"])
     }
 
     /// Reads or writes the table, which may be busy.
