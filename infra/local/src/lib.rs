@@ -451,6 +451,7 @@ fn sandbox(
     let text = |name: &str| values.get(name).map_or("", String::as_str);
     let sandbox = Sandbox::new(SandboxSettings {
         secret_key: text("PAYMENT_SECRET_KEY").to_owned(),
+        open: true,
         webhook_secret: text("PAYMENT_WEBHOOK_SECRET").split(',').next().unwrap_or_default().trim().to_owned(),
         webhook_url: Some(format!("{base_url}/v1/webhooks/payments")),
         clock: Arc::clone(clock),

@@ -36,6 +36,9 @@ const ANSWER_LIFETIME_SECONDS: i64 = 24 * 60 * 60;
 pub struct SandboxSettings {
     /// `sk_…`: what the platform calls with.
     pub secret_key: String,
+    /// Whether anybody may call, without a key or with any `sk_test_…`: who tries the platform has no account to look
+    /// the key up in. A key of another kind is still refused.
+    pub open: bool,
     /// What webhooks are signed with.
     pub webhook_secret: String,
     /// Where webhooks go; see also [`Sandbox::set_webhook_url`].

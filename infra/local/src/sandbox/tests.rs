@@ -71,6 +71,7 @@ impl World {
         let webhook = Router::new().route("/hook", post(hear));
         let sandbox = Sandbox::new(SandboxSettings {
             secret_key: KEY.to_owned(),
+            open: false,
             webhook_secret: SECRET.to_owned(),
             webhook_url: Some(format!("{}/hook", listen(webhook).await)),
             clock: clock.clone(),
@@ -397,4 +398,29 @@ async fn nonsense_is_answered_in_the_providers_form() {
         assert_eq!(answered, status, "{path} {form:?}");
         assert!(body["error"]["message"].is_string(), "{body}");
     }
+}
+
+#[tokio::test]
+async fn an_open_sandbox_asks_nobody_for_a_key_but_knows_a_wrong_one() {
+    let sandbox = Sandbox::new(SandboxSettings {
+        secret_key: KEY.to_owned(),
+        open: true,
+        webhook_secret: "whsec_open".to_owned(),
+        webhook_url: None,
+        clock: Arc::new(outbound::clock::SystemClock),
+        data_dir: None,
+    });
+    let router = sandbox.unwrap().router();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/sandbox/stripe/v1/payment_intents", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let browser = reqwest::Client::builder().build().unwrap();
+    for (key, status) in
+        [(None, 200), (Some("sk_test_any"), 200), (Some("sk_live_any"), 401), (Some("pk_test_any"), 401)]
+    {
+        let call = browser.get(&url);
+        let call = key.iter().fold(call, |call, key| call.bearer_auth(key));
+        assert_eq!(call.send().await.unwrap().status(), status, "{key:?}");
+    }
+    server.abort();
 }
