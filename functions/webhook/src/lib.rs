@@ -52,6 +52,9 @@ async fn take_note(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
 
 /// The booking that the notification is about, if it is one of ours: as it says, or as the provider says of its intent.
 async fn booking(app: &App, notification: &Notification) -> Result<Option<BookingId>, Error> {
+    if !notification.is_news() {
+        return Ok(None);
+    }
     let about: Option<&IntentId> = notification.intent.as_ref();
     match (notification.booking, about) {
         (Some(booking), _) => Ok(Some(booking)),

@@ -71,6 +71,13 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// Whether it is about a change that may matter to a booking. The others are acknowledged and ignored: a new intent
+    /// is our own doing, and one that waits for its buyer waits.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        !matches!(self.kind.as_str(), "payment_intent.created" | "payment_intent.requires_action")
+    }
+
     /// Whether it reports a failed attempt to pay.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -30,27 +30,33 @@ impl Settlement {
     /// # Errors
     /// [`Refusal::HoldExpired`] once the booking cannot be paid any more.
     pub async fn pay(&self, id: BookingId) -> Result<Paying, Error> {
+        let mut booking = self.read(id).await?.ok_or(Refusal::NotFound("booking"))?;
         for _ in 0..TRIES_MAX {
-            let booking = self.read(id).await?.ok_or(Refusal::NotFound("booking"))?;
             match booking.status {
                 Status::Cancelled(reason) => return Err(Refusal::HoldExpired { reason: Some(reason) }.into()),
                 Status::Confirmed => return self.paying(id).await,
                 Status::Pending if !booking.is_payable(self.clock.now()) => {
                     return Err(Refusal::HoldExpired { reason: None }.into());
                 }
+                Status::Pending if booking.payment.intent.is_some() => return self.paying(id).await,
                 Status::Pending => {}
             }
-            if booking.payment.started_at.is_none() {
-                // Whether it was written or somebody else was first, the next round reads it.
-                self.store.start_payment(&booking, self.clock.now()).await?;
-                continue;
-            }
-            if booking.payment.intent.is_none() {
+            let written = if booking.payment.started_at.is_none() {
+                self.store.start_payment(&booking, self.clock.now()).await?
+            } else {
                 let intent = self.payments.create(booking.id, booking.total()).await?;
-                self.store.record_intent(&booking, &intent.id).await?;
-                continue;
-            }
-            return self.paying(id).await;
+                let recorded = self.store.record_intent(&booking, &intent.id).await?;
+                if let Some(booking) = recorded {
+                    // Nobody had its secret before this moment, so nobody can have paid.
+                    return Ok(Paying { booking, intent });
+                }
+                None
+            };
+            // Where somebody else was first, what they wrote is read.
+            booking = match written {
+                Some(booking) => booking,
+                None => self.read(id).await?.ok_or(Refusal::NotFound("booking"))?,
+            };
         }
         Err(unsettled(id))
     }
