@@ -419,7 +419,10 @@ async fn an_open_sandbox_asks_nobody_for_a_key_but_knows_a_wrong_one() {
         [(None, 200), (Some("sk_test_any"), 200), (Some("sk_live_any"), 401), (Some("pk_test_any"), 401)]
     {
         let call = browser.get(&url);
-        let call = key.iter().fold(call, |call, key| call.bearer_auth(key));
+        let call = match key {
+            Some(key) => call.bearer_auth(key),
+            None => call,
+        };
         assert_eq!(call.send().await.unwrap().status(), status, "{key:?}");
     }
     server.abort();
