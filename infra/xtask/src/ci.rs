@@ -1,8 +1,9 @@
 //! `cargo xtask ci`: what has to pass before anything lands.
 
-use std::path::PathBuf;
-
-use crate::run::{root, run, run_with};
+use crate::{
+    run::{run, run_with},
+    tools,
+};
 
 /// The version of cargo-deny that checks licences and sources.
 const CARGO_DENY_VERSION: &str = "0.20.2";
@@ -21,18 +22,6 @@ const DOCS: [(&str, &str); 1] = [("RUSTDOCFLAGS", "-D warnings")];
 
 /// Licences, sources, bans. The advisory database is on the network, and a gate must not depend on that.
 fn cargo_deny() -> Result<(), String> {
-    let tools = tools();
-    let deny = tools.join("bin/cargo-deny");
-    if !deny.exists() {
-        let tools = tools.to_string_lossy();
-        let version = ["--version", CARGO_DENY_VERSION, "--locked", "--root", &tools];
-        run("cargo-deny", "cargo", &[&["install", "cargo-deny"][..], &version].concat())?;
-    }
+    let deny = tools::cargo("cargo-deny", CARGO_DENY_VERSION)?;
     run("licences", deny, &["check", "bans", "licenses", "sources"])
-}
-
-/// Where the commands keep the tools they install: beside the build's own output, so that it is kept as long.
-fn tools() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("tools").join(CARGO_DENY_VERSION)
 }

@@ -2,6 +2,7 @@
 
 mod ci;
 mod run;
+mod tools;
 
 use std::process::ExitCode;
 
