@@ -57,11 +57,12 @@ fn each_crate_knows_only_what_is_below_it() {
 
 #[test]
 fn only_its_own_crate_names_a_sdk() {
-    let homes: [(&str, &[&str]); 8] = [
+    let homes: [(&str, &[&str]); 9] = [
         ("aws-sdk-dynamodb", &["store", "testkit"]),
         ("aws-sdk-sqs", &["outbound"]),
         ("aws-sdk-eventbridge", &["outbound"]),
         ("aws-sdk-s3", &["outbound"]),
+        ("aws-sdk-secretsmanager", &["outbound"]),
         ("aws-sdk-sesv2", &["outbound"]),
         ("lambda_http", &["edge"]),
         ("lambda_runtime", &["edge"]),

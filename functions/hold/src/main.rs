@@ -6,6 +6,7 @@ use hold::{App, Options};
 use outbound::{
     clock::SystemClock,
     payments::stripe::{Stripe, StripeSettings},
+    secrets,
     timers::SqsTimers,
 };
 use settlement::Settlement;
@@ -13,8 +14,8 @@ use store::{Store, cache::Catalogue};
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let settings = edge::run::start();
     let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
     let timers = SqsTimers::new(&aws, settings.text("TIMER_QUEUE_URL"), Arc::new(SystemClock));

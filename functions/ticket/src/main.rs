@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use outbound::files::S3Files;
+use outbound::{files::S3Files, secrets};
 use store::Store;
 use ticket::App;
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let settings = edge::run::start();
     let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let files = Arc::new(S3Files::new(&aws, settings.text("TICKET_BUCKET")));
     let app = App::new(&settings, store, files)?;

@@ -26,6 +26,7 @@ pub(crate) fn gather(
     overrides: &Values,
 ) -> Values {
     let fixed = [
+        ("STACK_NAME", "local".to_owned()),
         ("TABLE_NAME", TABLE.to_owned()),
         ("TIMER_QUEUE_URL", "local".to_owned()),
         ("EVENT_BUS_NAME", "local".to_owned()),
@@ -84,10 +85,15 @@ fn make_secrets() -> io::Result<Values> {
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         Ok::<_, io::Error>(BASE64_STANDARD.encode(bytes))
     };
+    let digits = || {
+        let mut bytes = [0; SECRET_BYTES];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok::<_, io::Error>(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    };
     let letters = || Ok::<_, io::Error>(random()?.replace(|c: char| !c.is_ascii_alphanumeric(), "x"));
     Ok(Values::from([
         ("BOOKING_ID_KEY".to_owned(), random()?),
-        ("TICKET_SIGNING_KEY".to_owned(), random()?),
+        ("TICKET_SIGNING_KEY".to_owned(), digits()?),
         ("DEV_TOKEN_KEY".to_owned(), random()?),
         ("PAYMENT_SECRET_KEY".to_owned(), format!("sk_test_{}", letters()?)),
         ("PAYMENT_WEBHOOK_SECRET".to_owned(), format!("whsec_{}", letters()?)),
@@ -123,7 +129,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let made = secrets(directory.path()).unwrap();
         assert_eq!(secrets(directory.path()).unwrap(), made);
-        assert_eq!(BASE64_STANDARD.decode(&made["TICKET_SIGNING_KEY"]).unwrap().len(), SECRET_BYTES);
+        assert_eq!(made["TICKET_SIGNING_KEY"].len(), 2 * SECRET_BYTES);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(secrets(other.path()).unwrap(), made);
     }

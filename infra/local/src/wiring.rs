@@ -279,18 +279,24 @@ impl<'a> Reader<'a> {
 
 /// Resources that lead to no function by themselves.
 fn is_plumbing(kind: &str) -> bool {
-    const PLUMBING: [&str; 13] = [
+    const PLUMBING: [&str; 19] = [
+        "AWS::ApiGatewayV2::ApiMapping",
         "AWS::ApiGatewayV2::Authorizer",
+        "AWS::ApiGatewayV2::DomainName",
         "AWS::ApiGatewayV2::Integration",
         "AWS::ApiGatewayV2::Stage",
         "AWS::Cognito::UserPool",
         "AWS::Cognito::UserPoolClient",
         "AWS::Cognito::UserPoolGroup",
         "AWS::DynamoDB::Table",
+        "AWS::Events::Archive",
         "AWS::Events::EventBus",
+        "AWS::IAM::Role",
         "AWS::Lambda::Permission",
+        "AWS::Route53::RecordSet",
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
+        "AWS::SecretsManager::Secret",
         "AWS::SQS::Queue",
         "AWS::SQS::QueuePolicy",
     ];

@@ -17,7 +17,6 @@
 
 use std::{fmt, fmt::Write, str::FromStr};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::{SIGNATURE_LENGTH, Signature, Signer};
 use qrcode::{EcLevel, QrCode};
 use sha2::{Digest, Sha256};
@@ -201,13 +200,18 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// As a setting carries it: padded standard base64 of the 32-byte seed.
+/// As a setting carries it: the 32-byte seed as 64 hexadecimal digits, which Secrets Manager can make.
 impl FromStr for SigningKey {
     type Err = IllFormed;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seed = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        seed.map(Self::from_seed).ok_or(IllFormed("Ed25519 seed (base64 of 32 bytes)"))
+        const ILL_FORMED: IllFormed = IllFormed("Ed25519 seed (64 hexadecimal digits)");
+        let digit = |letter: u8| char::from(letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let bytes: Option<Vec<u8>> = pairs.iter().map(|pair| byte(pair)).collect();
+        let seed = bytes.filter(|_| rest.is_empty()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        seed.map(Self::from_seed).ok_or(ILL_FORMED)
     }
 }
 
@@ -721,9 +725,10 @@ mod tests {
 
     #[test]
     fn a_setting_holds_the_seed() {
-        let text = STANDARD.encode([7; 32]);
+        let text = "07".repeat(32);
         assert_eq!(text.parse::<SigningKey>().unwrap().verifying_key(), key().verifying_key());
-        for text in ["", "AAAA", "not base64", &STANDARD.encode([7; 33])] {
+        assert!(text.replace('0', "F").parse::<SigningKey>().is_ok());
+        for text in ["", "07", "not hexadecimal", &"+7".repeat(32), &"07".repeat(33), &format!("{text}0")] {
             assert!(text.parse::<SigningKey>().is_err(), "{text}");
         }
         assert!(!format!("{:?}", key()).contains("7, 7"));

@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, sync::Mutex};
 
+use domain::ProviderError;
+use serde_json::Value;
+
 use crate::{auth::Auth, run::Failure};
+
+/// What the value of a setting that is kept elsewhere begins with.
+const SECRET_PREFIX: &str = "secret:";
 
 /// The named values a function starts from, and what is wrong with them.
 pub struct Settings {
@@ -23,6 +29,29 @@ impl Settings {
     /// From the given names and values.
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: values.into_iter().collect(), problems: Mutex::default() }
+    }
+
+    /// Replaces every value `secret:<id>#<name>` by what `read` finds: the secret `id` is an object of texts in JSON, and
+    /// `name` one of them. Each secret is read once. What cannot be read is noted; [`Settings::check`] tells.
+    #[must_use]
+    pub async fn reveal(mut self, read: impl AsyncFn(String) -> Result<String, ProviderError>) -> Self {
+        let mut secrets: BTreeMap<String, Result<Value, String>> = BTreeMap::new();
+        for (setting, value) in self.values.clone() {
+            let Some((id, name)) = value.strip_prefix(SECRET_PREFIX).and_then(|place| place.rsplit_once('#')) else {
+                continue;
+            };
+            if !secrets.contains_key(id) {
+                let text = read(id.to_owned()).await.map_err(|why| why.to_string());
+                let object = text.and_then(|text| serde_json::from_str(&text).map_err(|_| "not JSON".to_owned()));
+                secrets.insert(id.to_owned(), object);
+            }
+            let revealed = match &secrets[id] {
+                Ok(object) => object[name].as_str().unwrap_or_default().to_owned(),
+                Err(why) => self.malformed(&setting, &format!("the secret {id}: {why}")),
+            };
+            self.values.insert(setting, revealed);
+        }
+        self
     }
 
     /// The value, when there is one that is not empty.
@@ -132,6 +161,39 @@ mod tests {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("s3cret"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_read_once_and_each_setting_takes_its_part() {
+        let given = settings(&[
+            ("PAYMENT_SECRET_KEY", "secret:arn:aws:secretsmanager:eu-central-1:1:secret:pay-AbC#KEY"),
+            ("PAYMENT_WEBHOOK_SECRET", "secret:arn:aws:secretsmanager:eu-central-1:1:secret:pay-AbC#HOOK"),
+            ("TICKET_SIGNING_KEY", "secret:arn:aws:secretsmanager:eu-central-1:1:secret:pay-AbC#NONE"),
+            ("TABLE_NAME", "usher"),
+        ]);
+        let asked = Mutex::new(Vec::new());
+        let settings = given.reveal(async |id| {
+            asked.lock().unwrap().push(id);
+            Ok(r#"{"KEY":"sk_1","HOOK":"whsec_1"}"#.to_owned())
+        });
+        let settings = settings.await;
+        assert_eq!(*asked.lock().unwrap(), ["arn:aws:secretsmanager:eu-central-1:1:secret:pay-AbC"]);
+        assert_eq!(settings.get("PAYMENT_SECRET_KEY"), Some("sk_1"));
+        assert_eq!(settings.list("PAYMENT_WEBHOOK_SECRET"), ["whsec_1"]);
+        assert_eq!(settings.get("TICKET_SIGNING_KEY"), None, "a name that is not in it is as good as not set");
+        assert_eq!(settings.get("TABLE_NAME"), Some("usher"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_read_stops_the_start_and_is_not_told() {
+        let given = settings(&[("A", "secret:gone#A"), ("B", "secret:text#B")]);
+        let settings = given.reveal(async |id| match id.as_str() {
+            "gone" => Err(ProviderError::Refused("GetSecretValue: AccessDenied".to_owned())),
+            _ => Ok("s3cret".to_owned()),
+        });
+        let told = settings.await.check().unwrap_err().to_string();
+        assert!(told.contains("A: the secret gone: ") && told.contains("AccessDenied"), "{told}");
+        assert!(told.contains("B: the secret text: not JSON") && !told.contains("s3cret"), "{told}");
     }
 
     #[test]

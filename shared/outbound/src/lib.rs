@@ -9,4 +9,5 @@ pub mod ids;
 pub mod local;
 pub mod mail;
 pub mod payments;
+pub mod secrets;
 pub mod timers;

@@ -1,0 +1,230 @@
+//! What `template.yaml` promises an operator: permissions by name, nothing unencrypted, nothing that fails unseen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use testkit::template;
+
+/// The routes that need no token. Webhooks prove themselves by their signature.
+const OPEN_ROUTES: [&str; 10] = [
+    "GET /v1/events",
+    "GET /v1/events/{eventId}",
+    "GET /v1/events/{eventId}/shows",
+    "GET /v1/openapi.json",
+    "GET /v1/shows/{showId}",
+    "GET /v1/shows/{showId}/availability",
+    "GET /v1/shows/{showId}/plan",
+    "GET /v1/shows/{showId}/sections/{sectionId}/availability",
+    "GET /v1/shows/{showId}/sections/{sectionId}/plan",
+    "POST /v1/webhooks/payments",
+];
+
+fn parsed() -> Value {
+    template::parse(template::TEXT).unwrap()
+}
+
+/// The resources of a type, by logical id.
+fn of_type<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let of_type = resources.filter(|(_, resource)| resource["Type"] == kind);
+    of_type.map(|(id, resource)| (id.as_str(), &resource["Properties"])).collect()
+}
+
+/// `!GetAtt Table.Arn` as `Table.Arn`, `!Ref X` as `X`, `!Sub` and plain text as they are.
+fn named(value: &Value) -> String {
+    match value.as_object().and_then(|object| object.iter().next()) {
+        Some((function, argument)) if function == "Fn::GetAtt" => {
+            format!("{}.{}", argument[0].as_str().unwrap(), argument[1].as_str().unwrap())
+        }
+        Some((_, argument)) => argument.as_str().unwrap_or_else(|| panic!("{value}")).to_owned(),
+        None => value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned(),
+    }
+}
+
+fn one_or_many(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |many| many.iter().collect())
+}
+
+/// The function whose role this is.
+fn role_of(function: &Value) -> String {
+    named(&function["Role"]).strip_suffix(".Arn").unwrap().to_owned()
+}
+
+/// What a role may do: `resource: action, action`.
+fn permissions(role: &Value) -> Vec<String> {
+    let policies = role["Policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 1, "one policy a function");
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap().iter();
+    let lines = statements.flat_map(|statement| {
+        assert_eq!(statement["Effect"], "Allow");
+        let actions: Vec<String> = one_or_many(&statement["Action"]).into_iter().map(named).collect();
+        let resources = one_or_many(&statement["Resource"]).into_iter();
+        resources.map(move |resource| format!("{}: {}", named(resource), actions.join(", "))).collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+#[test]
+fn each_function_may_do_what_it_does_and_no_more() {
+    let template = parsed();
+    let roles = of_type(&template, "AWS::IAM::Role");
+    let mut told: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (id, function) in of_type(&template, "AWS::Serverless::Function") {
+        let granted = permissions(roles[role_of(function).as_str()]);
+        for permission in &granted {
+            let (resource, actions) = permission.rsplit_once(": ").unwrap();
+            assert!(!actions.contains('*'), "{id}: {permission}");
+            // X-Ray's segments have no ARN. `/*` is below one: a bucket's objects, a table's streams.
+            let everything = resource == "*" || resource.ends_with(":*");
+            assert!(!everything || actions == "xray:PutTelemetryRecords, xray:PutTraceSegments", "{id}: {permission}");
+        }
+        assert!(function["Policies"].is_null(), "{id}: a policy beside the role");
+        told.insert(id, granted);
+    }
+    assert_eq!(roles.len(), told.len(), "each function has a role of its own");
+    assert!(roles.values().all(|role| role["ManagedPolicyArns"].is_null()), "managed policies grant everything");
+    insta::assert_json_snapshot!("permissions", told);
+}
+
+#[test]
+fn a_function_reads_secrets_from_where_they_are_kept_and_may() {
+    let template = parsed();
+    let roles = of_type(&template, "AWS::IAM::Role");
+    let mut secrets = 0;
+    for (id, function) in of_type(&template, "AWS::Serverless::Function") {
+        let granted = permissions(roles[role_of(function).as_str()]);
+        for (name, value) in function["Environment"]["Variables"].as_object().unwrap_or(&Map::new()) {
+            if !["_KEY", "_SECRET"].iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
+            secrets += 1;
+            let place = value["Fn::Sub"].as_str().and_then(|text| text.strip_prefix("secret:${"));
+            let (secret, key) =
+                place.and_then(|place| place.split_once("}#")).unwrap_or_else(|| panic!("{id}: {name}"));
+            assert_eq!(key, name, "{id}: one name everywhere");
+            let may = format!("{secret}: secretsmanager:GetSecretValue");
+            assert!(granted.contains(&may), "{id} may not read {name}");
+        }
+    }
+    assert!(secrets >= 10, "{secrets}");
+    for (name, parameter) in template["Parameters"].as_object().unwrap() {
+        assert!(parameter["NoEcho"].is_null() || name == "DevTokenKey", "{name} would carry a secret");
+    }
+}
+
+#[test]
+fn each_function_is_traced_bounded_and_has_a_log_that_ends() {
+    let template = parsed();
+    let logs = of_type(&template, "AWS::Logs::LogGroup");
+    let globals = &template["Globals"]["Function"];
+    assert_eq!(globals["Tracing"], "Active");
+    assert_eq!(globals["Architectures"], serde_json::json!(["arm64"]));
+    let functions = of_type(&template, "AWS::Serverless::Function");
+    for (id, function) in &functions {
+        let log = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap_or_else(|| panic!("{id} has no log"));
+        assert_eq!(function["LoggingConfig"]["LogFormat"], "JSON", "{id}");
+        assert_eq!(logs[log]["RetentionInDays"]["Ref"], "LogRetentionDays", "{id}");
+        let timeout = function["Timeout"].as_u64().or(globals["Timeout"].as_u64()).unwrap();
+        assert!((10..=60).contains(&timeout), "{id} takes {timeout} s");
+    }
+    let own: BTreeSet<&str> =
+        functions.values().map(|f| f["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap()).collect();
+    assert_eq!(own.len(), functions.len(), "each function has a log of its own");
+}
+
+#[test]
+fn dead_letters_are_kept_and_somebody_is_told() {
+    let template = parsed();
+    let queues = of_type(&template, "AWS::SQS::Queue");
+    let mut dead = BTreeSet::new();
+    for (id, queue) in &queues {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{id}");
+        match queue["RedrivePolicy"]["deadLetterTargetArn"].as_object() {
+            Some(_) => drop(dead.insert(named(&queue["RedrivePolicy"]["deadLetterTargetArn"]))),
+            None => assert_eq!(queue["MessageRetentionPeriod"], 1_209_600, "{id} forgets before a fortnight"),
+        }
+    }
+    for (id, function) in of_type(&template, "AWS::Serverless::Function") {
+        for (name, event) in function["Events"].as_object().unwrap_or(&Map::new()) {
+            let event_properties = &event["Properties"];
+            match event["Type"].as_str().unwrap() {
+                "DynamoDB" => {
+                    assert_eq!(event_properties["BisectBatchOnFunctionError"], true, "{id}.{name}");
+                    dead.insert(named(&event_properties["DestinationConfig"]["OnFailure"]["Destination"]));
+                }
+                "EventBridgeRule" => {
+                    let kept = named(&event_properties["DeadLetterConfig"]["Arn"]);
+                    let failed = named(&function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]);
+                    assert_eq!(kept, failed, "{id}.{name}");
+                    dead.insert(kept);
+                }
+                "SQS" => assert!(event_properties["ScalingConfig"]["MaximumConcurrency"].is_u64(), "{id}.{name}"),
+                "Schedule" => continue,
+                other => panic!("{id}.{name}: {other}"),
+            }
+            if event["Type"] != "EventBridgeRule" {
+                let partial = serde_json::json!(["ReportBatchItemFailures"]);
+                assert_eq!(event_properties["FunctionResponseTypes"], partial, "{id}.{name}");
+            }
+        }
+    }
+    let watched: BTreeSet<String> = of_type(&template, "AWS::CloudWatch::Alarm")
+        .values()
+        .filter(|alarm| alarm["MetricName"] == "ApproximateNumberOfMessagesVisible")
+        .map(|alarm| named(&alarm["Dimensions"][0]["Value"]).replace(".QueueName", ".Arn"))
+        .collect();
+    assert_eq!(dead, watched, "an alarm for each queue of dead letters");
+    assert_eq!(dead.len(), queues.len() - 1, "every queue but the timers' holds dead letters");
+}
+
+#[test]
+fn whoever_changes_something_shows_a_token() {
+    let template = parsed();
+    let routes = of_type(&template, "AWS::ApiGatewayV2::Route");
+    let open = routes.values().filter(|route| route["AuthorizationType"] != "JWT");
+    let mut open: Vec<&str> = open.map(|route| route["RouteKey"].as_str().unwrap()).collect();
+    open.sort_unstable();
+    assert_eq!(open, OPEN_ROUTES);
+    // The stage names routes in its limits; CloudFormation must have made them before.
+    let stage = &template["Resources"]["Stage"];
+    let awaited: BTreeSet<&str> = stage["DependsOn"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(awaited, routes.keys().copied().collect());
+    let keys: BTreeSet<&str> = routes.values().map(|route| route["RouteKey"].as_str().unwrap()).collect();
+    for (limited, _) in stage["Properties"]["RouteSettings"].as_object().unwrap() {
+        assert!(keys.contains(limited.as_str()), "{limited} is no route");
+    }
+    let format = stage["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap();
+    let format: Value = serde_json::from_str(format).unwrap();
+    for personal in ["identity", "claims", "header"] {
+        assert!(!format.to_string().contains(personal), "the access log tells {personal}");
+    }
+}
+
+#[test]
+fn what_people_own_is_encrypted_protected_and_kept() {
+    let template = parsed();
+    for id in ["Table", "Tickets", "Users", "TicketSecret", "BookingIdSecret"] {
+        assert_eq!(template["Resources"][id]["DeletionPolicy"], "Retain", "{id}");
+        assert_eq!(template["Resources"][id]["UpdateReplacePolicy"], "Retain", "{id}");
+    }
+    let table = &template["Resources"]["Table"]["Properties"];
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["DeletionProtectionEnabled"]["Ref"], "DeletionProtection");
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
+    let warm = &table["WarmThroughput"];
+    for index in table["GlobalSecondaryIndexes"].as_array().unwrap() {
+        assert_eq!(index["WarmThroughput"], *warm, "a cold index throttles a warm table");
+    }
+    let blocked = template["Resources"]["Tickets"]["Properties"]["PublicAccessBlockConfiguration"].as_object().unwrap();
+    assert!(blocked.len() == 4 && blocked.values().all(|on| on == true));
+}
+
+#[test]
+fn the_api_stands_before_the_first_function() {
+    // `sam local` picks its parser from whichever comes first.
+    let first_function = template::TEXT.find("AWS::Serverless::Function").unwrap();
+    for kind in ["AWS::ApiGatewayV2::Api\n", "AWS::ApiGatewayV2::Stage\n", "AWS::ApiGatewayV2::Route\n"] {
+        assert!(template::TEXT.rfind(kind).unwrap() < first_function, "{kind}");
+    }
+}
