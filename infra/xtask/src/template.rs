@@ -1,0 +1,27 @@
+//! `cargo xtask template`: template.yaml under the linters, and what `sam local` makes of it.
+
+use crate::{
+    run::{run, run_with},
+    sam, tools,
+};
+
+/// Environments of samconfig.toml.
+const ENVIRONMENTS: [&str; 4] = ["default", "dev", "staging", "prod"];
+/// In an environment of its own: SAM pins another version of the linter.
+const LINTERS: [&str; 2] = ["cfn-lint==1.58.0", "cfn-lint-serverless==0.3.6"];
+
+/// Lints the template for each environment, and asks SAM which routes and settings it would serve. Needs no account.
+pub(crate) fn template() -> Result<(), String> {
+    let programs = sam::programs()?;
+    for environment in ENVIRONMENTS {
+        let arguments = ["validate", "--lint", "--config-env", environment];
+        run_with(&format!("template, {environment}"), programs.join("sam"), &arguments, &sam::ENVIRONMENT)?;
+    }
+    let linter = tools::python("cfn-lint", &LINTERS)?.join("cfn-lint");
+    run(
+        "template, serverless rules",
+        linter,
+        &["--append-rules", "cfn_lint_serverless.rules", "--template", "template.yaml"],
+    )?;
+    run("sam local", programs.join("python"), &["infra/sam-local/check.py"])
+}
