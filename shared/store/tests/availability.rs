@@ -71,22 +71,6 @@ async fn a_rows_states_are_those_of_its_seats() {
     assert_eq!(states().await, of(SeatState::Sold, SeatState::Sold));
 }
 
-/// A section of 40 rows of 32 seats, all touched: one read unit at most, and half a unit for 4 KB.
-#[tokio::test]
-async fn reading_a_section_costs_one_unit_at_most() {
-    let (engine, store) = published().await;
-    for n in 0..40 {
-        let id: RowId = format!("row-{n}").parse().unwrap();
-        let packed = PackedRow { bits: vec![0xaa; 8], counts: Counts::default(), sequence: n.to_string() };
-        store.put_row(sale::show().id, &section(), &id, &packed, sale::held_at()).await.unwrap();
-    }
-    let before = engine.meter().total();
-    let shown = read(&store).await;
-    let spent = engine.meter().total() - before;
-    assert_eq!((shown.rows.len(), shown.counts().sold), (40, 40 * 32));
-    assert!(spent.calls == 1 && spent.read_units <= 1.0, "{spent:?}");
-}
-
 #[tokio::test]
 async fn many_sections_are_read_in_their_order() {
     let (_engine, store) = published().await;
@@ -99,4 +83,24 @@ async fn many_sections_are_read_in_their_order() {
     let held: Vec<u32> = shown.iter().map(|section| section.counts().held).collect();
     let expected: Vec<u32> = (0..250).map(|n| if n % 50 == 0 { n + 1 } else { 0 }).collect();
     assert_eq!(held, expected);
+}
+
+mod budgets {
+    use super::*;
+
+    /// A section of 40 rows of 32 seats, all touched: one read unit at most, and half a unit for 4 KB.
+    #[tokio::test]
+    async fn reading_a_section_costs_one_unit_at_most() {
+        let (engine, store) = published().await;
+        for n in 0..40 {
+            let id: RowId = format!("row-{n}").parse().unwrap();
+            let packed = PackedRow { bits: vec![0xaa; 8], counts: Counts::default(), sequence: n.to_string() };
+            store.put_row(sale::show().id, &section(), &id, &packed, sale::held_at()).await.unwrap();
+        }
+        let before = engine.meter().total();
+        let shown = read(&store).await;
+        let spent = engine.meter().total() - before;
+        assert_eq!((shown.rows.len(), shown.counts().sold), (40, 40 * 32));
+        assert!(spent.calls == 1 && spent.read_units <= 1.0, "{spent:?}");
+    }
 }

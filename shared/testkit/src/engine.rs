@@ -1,20 +1,41 @@
-//! DynamoDB inside this process: `dynoxide` on a SQLite file, behind the real SDK client.
+//! DynamoDB for tests and for `cargo run`, behind the real SDK client.
 //!
-//! What the SDK would send over a socket goes straight to the engine. In between sit the things that a laptop lacks and
-//! tests need: a transport that fails on request ([`Fault`]) and a meter of what AWS would bill ([`Meter`]).
+//! It is `dynoxide` on a SQLite file in this process: what the SDK would send over a socket goes straight to the
+//! engine. In between sit the things that a laptop lacks and tests need: a transport that fails on request ([`Fault`])
+//! and a meter of what AWS would bill ([`Meter`]).
 //!
-//! Durability: a file that is asked for is opened with SQLite's WAL and `synchronous=NORMAL`; it survives a killed process
-//! whole, and a power cut up to the last checkpoint. A temporary one has `synchronous=OFF`.
+//! Durability: a file that is asked for is opened with SQLite's WAL and `synchronous=NORMAL`; it survives a killed
+//! process whole, and a power cut up to the last checkpoint. A temporary one has `synchronous=OFF`.
+//!
+//! # On Amazon's DynamoDB Local
+//! With `DYNAMODB_LOCAL_URL` in the environment, [`Engine::temporary`] is a table of its own on the DynamoDB Local
+//! there, with the same faults and the same counting of calls in front. `cargo xtask dynamodb-local` starts one
+//! (1.25.1) and runs on it the suites of the table: those of `store` and `settlement`, and this crate's own. Where the
+//! two differ, and what we do about it:
+//!
+//! | | dynoxide, here | DynamoDB Local | so |
+//! |---|---|---|---|
+//! | units of a transaction | 2 for each 1 KB of an item, indexes included, as billed | not as billed: 4 for one item and 4 for three | [`Tally`]'s units are NaN, every comparison with them fails; tests of units are in modules `budgets` and run here only |
+//! | change stream | [`Stream`] reads the file | an API of its own, which nobody here speaks; writes slow down with every stream there ever was | its tables have none, and [`Engine::stream`] panics; tests of it are in modules `embedded` and run here only |
+//! | a write that changes nothing | is in the stream ([`Record::is_idle`]) | is not, like in AWS | readers of the stream pass it over |
+//! | time to live | [`Engine::expire`] deletes when told | in its own time | [`Engine::expire`] panics; no code relies on a deletion |
+//! | files | kept where they are asked for | in memory | [`Engine::directory`] panics |
+//! | tokens of transactions | of this engine, ten minutes | of all tables at once | tests put the table's name into theirs |
+//! | an item named twice in a transaction | the request is refused | conditions are tried first, in order: it may be cancelled for the first one's effect | no transaction of ours does it |
+//! | items that another transaction is at | calls come one after the other, nobody meets anybody | the same: 900 writes by six threads at one item, no `TransactionConflict` | [`Fault::TransactionConflict`] makes them |
+//! | busy partitions, lost calls, lost answers | never | never | [`Fault`] makes them on either |
+//! | stale reads, late indexes | never | never | only AWS has them: what relies on them is read consistently or looked at again |
 
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, mpsc},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Region, StalledStreamProtectionConfig},
+    config::{BehaviorVersion, Region, StalledStreamProtectionConfig, timeout::TimeoutConfig},
 };
 use aws_smithy_runtime_api::{
     client::{
@@ -26,29 +47,34 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use dynoxide::Database;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 mod dispatch;
+mod embedded;
 mod fault;
+mod local;
 mod meter;
 mod stream;
 mod tokens;
 
 pub use fault::{CallInfo, Fault, FaultHook};
+pub use local::{CALLS_VARIABLE, URL_VARIABLE};
 pub use meter::{Meter, Tally};
 pub use stream::{Record, Stream};
 
-use crate::template;
+use embedded::Embedded;
+use local::{Local, Place};
 
-/// The table's name in this process.
+/// The table's name in the embedded engine. Every engine tells its own: [`Engine::table`].
 pub const TABLE: &str = "usher";
 /// The table's logical id in the template.
 const TABLE_RESOURCE: &str = "Table";
-/// Threads that run the engine: one is in it, the others read requests and write answers.
-const WORKERS: usize = 3;
-/// The file of the table in a data directory.
-const FILE: &str = "usher.sqlite";
+/// Where requests to the embedded engine seem to go.
+const EMBEDDED_URL: &str = "http://dynamodb.local";
+/// A table that has not answered a call by then never will.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Operations that change items.
+const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
 /// How to start an [`Engine`].
 #[derive(Clone, Debug, Default)]
@@ -71,84 +97,67 @@ impl fmt::Display for EngineError {
 
 impl std::error::Error for EngineError {}
 
-/// A running engine with the table `usher` of `template.yaml`. Clones are the same engine.
+/// A running engine with the table of `template.yaml`. Clones are the same engine.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    shared: Arc<Shared>,
-    stream: Arc<Stream>,
-    work: mpsc::Sender<Job>,
-    directory: PathBuf,
-    /// Removed with the engine.
-    _temporary: Option<tempfile::TempDir>,
+    front: Arc<Front>,
+    home: Home,
 }
 
-/// What every worker and every connector sees.
-struct Shared {
-    database: Database,
-    tokens: tokens::Tokens,
+/// Where the table is.
+enum Home {
+    Embedded(Embedded),
+    Local(Arc<Local>),
+}
+
+/// What stands before either engine.
+#[derive(Default)]
+struct Front {
     meter: Meter,
-    metered: bool,
     fault: RwLock<Option<FaultHook>>,
     written: watch::Sender<()>,
 }
 
-/// One call on its way to a worker.
-struct Job {
-    operation: String,
-    body: SdkBody,
-    answer: oneshot::Sender<(u16, Vec<u8>)>,
+impl Front {
+    /// Counts a call that the table answered, and tells the stream's readers of a write.
+    fn answered(&self, operation: &str, refused: bool, tally: Tally) {
+        self.meter.add(operation, Tally { calls: 1, refused: u64::from(refused), ..tally });
+        if !refused && WRITES.contains(&operation) {
+            self.written.send_replace(());
+        }
+    }
 }
 
 impl Engine {
-    /// Opens the table, and creates it when the directory has none.
+    /// Opens the table on the embedded engine, and creates it when the directory has none.
     ///
     /// # Errors
     /// The directory cannot be written, or its file is not a table of ours.
     pub async fn start(options: Options) -> Result<Self, EngineError> {
-        let open = tokio::task::spawn_blocking(move || Self::open(&options));
-        open.await.map_err(|why| EngineError(why.to_string()))?
+        let front = Arc::new(Front::default());
+        let behind = Arc::clone(&front);
+        let open = tokio::task::spawn_blocking(move || Embedded::open(&options, behind));
+        let embedded = open.await.map_err(|why| EngineError(why.to_string()))??;
+        Ok(Self { inner: Arc::new(Inner { front, home: Home::Embedded(embedded) }) })
     }
 
-    /// An engine for one test, metered, gone when dropped.
+    /// An engine for one test, gone when dropped: embedded and metered, or a table on the DynamoDB Local that the
+    /// environment names ([`URL_VARIABLE`]).
     ///
     /// # Panics
-    /// There is no room for temporary files.
+    /// There is no room for temporary files; or nothing answers where the environment says.
     pub async fn temporary() -> Self {
-        Self::start(Options { directory: None, metered: true }).await.expect("temporary files can be written")
-    }
-
-    fn open(options: &Options) -> Result<Self, EngineError> {
-        let failed = |why: &dyn fmt::Display| EngineError(why.to_string());
-        let temporary = match options.directory {
-            None => Some(tempfile::Builder::new().prefix("usher-").tempdir().map_err(|why| failed(&why))?),
-            Some(_) => None,
+        let Some(place) = Place::from_environment() else {
+            let options = Options { directory: None, metered: true };
+            return Self::start(options).await.expect("temporary files can be written");
         };
-        let directory = options.directory.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path));
-        let directory = directory.map(Path::to_path_buf).ok_or_else(|| failed(&"no directory"))?;
-        std::fs::create_dir_all(&directory).map_err(|why| failed(&why))?;
-        let file = directory.join(FILE);
-        let path = file.to_str().ok_or_else(|| failed(&"the path is not UTF-8"))?;
-        let database = Database::new(path).map_err(|why| failed(&why))?;
-        let synchronous =
-            if temporary.is_some() { database.enable_bulk_loading() } else { database.disable_bulk_loading() };
-        synchronous.map_err(|why| failed(&why))?;
-        create_table(&database).map_err(|why| failed(&why))?;
-        let stream = Stream::open(&file, TABLE, temporary.is_none()).map_err(|why| failed(&why))?;
-        let shared = Arc::new(Shared {
-            database,
-            tokens: tokens::Tokens::default(),
-            meter: Meter::default(),
-            metered: options.metered,
-            fault: RwLock::default(),
-            written: watch::Sender::new(()),
-        });
-        let work = start_workers(&shared).map_err(|why| failed(&why))?;
-        let inner = Inner { shared, stream: Arc::new(stream), work, directory, _temporary: temporary };
-        Ok(Self { inner: Arc::new(inner) })
+        let front = Arc::new(Front::default());
+        let local = Local::create(place, Arc::clone(&front)).await.expect("DynamoDB Local is running");
+        Self { inner: Arc::new(Inner { front, home: Home::Local(Arc::new(local)) }) }
     }
 
     /// The real SDK client on this engine.
@@ -164,103 +173,97 @@ impl Engine {
     }
 
     fn build_client(&self, fault: Option<FaultHook>) -> Client {
-        let connector = Connector { work: self.inner.work.clone(), shared: Arc::clone(&self.inner.shared), fault };
+        let (url, way) = match &self.inner.home {
+            Home::Embedded(embedded) => (EMBEDDED_URL, Way::Embedded(embedded.line())),
+            Home::Local(local) => (local.url(), Way::Local(Arc::clone(local))),
+        };
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("local"))
-            .endpoint_url("http://dynamodb.local")
+            .endpoint_url(url)
             .allow_no_auth()
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ANSWER_WITHIN).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(connector)
+            .http_client(Connector { way, front: Arc::clone(&self.inner.front), fault })
             .build();
         Client::from_conf(config)
     }
 
+    /// The table's name on this engine.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        match &self.inner.home {
+            Home::Embedded(_) => TABLE,
+            Home::Local(local) => local.table(),
+        }
+    }
+
     /// Decides about every call of every client from now on; `None` lets them through.
     pub fn set_fault(&self, fault: Option<FaultHook>) {
-        *self.inner.shared.fault.write().unwrap_or_else(PoisonError::into_inner) = fault;
+        *self.inner.front.fault.write().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
     /// What was called and what it would have cost.
     #[must_use]
     pub fn meter(&self) -> &Meter {
-        &self.inner.shared.meter
+        &self.inner.front.meter
     }
 
     /// The table's change stream.
+    ///
+    /// # Panics
+    /// On DynamoDB Local.
     #[must_use]
     pub fn stream(&self) -> Arc<Stream> {
-        Arc::clone(&self.inner.stream)
+        self.embedded().stream()
     }
 
     /// Tells of every write.
     #[must_use]
     pub fn writes(&self) -> watch::Receiver<()> {
-        self.inner.shared.written.subscribe()
+        self.inner.front.written.subscribe()
     }
 
     /// Where the table is kept.
+    ///
+    /// # Panics
+    /// On DynamoDB Local.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        &self.inner.directory
+        self.embedded().directory()
     }
 
     /// Deletes the items whose time to live is over. Answers how many.
     ///
     /// # Errors
     /// The engine's.
+    ///
+    /// # Panics
+    /// On DynamoDB Local.
     pub async fn expire(&self) -> Result<usize, EngineError> {
-        let shared = Arc::clone(&self.inner.shared);
-        let sweep = tokio::task::spawn_blocking(move || shared.database.sweep_ttl());
-        let swept = sweep.await.map_err(|why| EngineError(why.to_string()))?;
-        swept.map_err(|why| EngineError(why.to_string()))
+        self.embedded().expire().await
+    }
+
+    fn embedded(&self) -> &Embedded {
+        match &self.inner.home {
+            Home::Embedded(embedded) => embedded,
+            Home::Local(_) => panic!("only the embedded engine does this: the test belongs into a module `embedded`"),
+        }
     }
 }
 
-/// The table of the template, when the file has none yet.
-fn create_table(database: &Database) -> Result<(), String> {
-    let list = |why: dynoxide::DynoxideError| why.to_string();
-    let tables = database.list_tables(dynoxide::actions::list_tables::ListTablesRequest::default()).map_err(list)?;
-    if tables.table_names.iter().any(|name| name == TABLE) {
-        return Ok(());
-    }
-    let (create, expiry) = template::table(&template::parse(template::TEXT)?, TABLE_RESOURCE, TABLE)?;
-    let create = serde_json::from_value(create).map_err(|why| why.to_string())?;
-    database.create_table(create).map_err(list)?;
-    if let Some(attribute) = expiry {
-        let request = serde_json::json!({
-            "TableName": TABLE,
-            "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": true},
-        });
-        let request = serde_json::from_value(request).map_err(|why| why.to_string())?;
-        database.update_time_to_live(request).map_err(list)?;
-    }
-    Ok(())
+/// How a request gets to the table.
+#[derive(Clone)]
+enum Way {
+    Embedded(embedded::Line),
+    Local(Arc<Local>),
 }
 
-/// The engine's calls block, so they have threads of their own. These end when the last connector is gone.
-fn start_workers(shared: &Arc<Shared>) -> Result<mpsc::Sender<Job>, std::io::Error> {
-    let (work, jobs) = mpsc::channel::<Job>();
-    let jobs = Arc::new(std::sync::Mutex::new(jobs));
-    for _ in 0..WORKERS {
-        let (jobs, shared) = (Arc::clone(&jobs), Arc::clone(shared));
-        let run = move || loop {
-            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(job) = job else { return };
-            let answer = dispatch::call(&shared, &job.operation, job.body.bytes().unwrap_or_default());
-            // Whoever asked may be gone; the write stays.
-            drop(job.answer.send(answer));
-        };
-        std::thread::Builder::new().name("table".to_owned()).spawn(run)?;
-    }
-    Ok(work)
-}
-
-/// Takes the SDK's requests to the workers.
+/// Takes the SDK's requests to the table, or loses them.
 #[derive(Clone)]
 struct Connector {
-    work: mpsc::Sender<Job>,
-    shared: Arc<Shared>,
+    way: Way,
+    front: Arc<Front>,
     fault: Option<FaultHook>,
 }
 
@@ -280,27 +283,31 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let body = request.into_body();
-        let fault = self.fault_of(&operation, &body);
-        HttpConnectorFuture::new(self.clone().carry(operation, body, fault))
+        let fault = self.fault_of(&operation, request.body());
+        HttpConnectorFuture::new(self.clone().carry(operation, request, fault))
     }
 }
 
 impl Connector {
     fn fault_of(&self, operation: &str, body: &SdkBody) -> Fault {
-        let number = self.shared.meter.arrived();
-        let everywhere = self.shared.fault.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let number = self.front.meter.arrived();
+        let everywhere = self.front.fault.read().unwrap_or_else(PoisonError::into_inner).clone();
         let info = CallInfo { operation, body: body.bytes().unwrap_or_default(), number };
         let decide = |hook: &FaultHook| hook(&info);
         let own = self.fault.as_ref().map(decide).unwrap_or_default();
         if own == Fault::None { everywhere.as_ref().map(decide).unwrap_or_default() } else { own }
     }
 
-    async fn carry(self, operation: String, body: SdkBody, fault: Fault) -> Result<HttpResponse, ConnectorError> {
+    async fn carry(
+        self,
+        operation: String,
+        request: HttpRequest,
+        fault: Fault,
+    ) -> Result<HttpResponse, ConnectorError> {
         match fault {
             Fault::Throttle => return respond(fault::throttled()),
             Fault::TransactionConflict => {
-                if let Some(answer) = fault::conflict(&operation, body.bytes().unwrap_or_default()) {
+                if let Some(answer) = fault::conflict(&operation, request.body().bytes().unwrap_or_default()) {
                     return respond(answer);
                 }
             }
@@ -308,11 +315,11 @@ impl Connector {
             Fault::Delay(wait) => tokio::time::sleep(wait).await,
             Fault::None | Fault::DropAfterCommit => {}
         }
-        let (sender, answer) = oneshot::channel();
-        let closed = || lost("the engine has stopped");
-        self.work.send(Job { operation, body, answer: sender }).map_err(|_| closed())?;
-        let answer = answer.await.map_err(|_| closed())?;
-        if fault == Fault::DropAfterCommit { Err(lost("the answer was lost")) } else { respond(answer) }
+        let response = match &self.way {
+            Way::Embedded(line) => line.call(operation, request.into_body()).await?,
+            Way::Local(local) => local.call(&operation, request).await?,
+        };
+        if fault == Fault::DropAfterCommit { Err(lost("the answer was lost")) } else { Ok(response) }
     }
 }
 
@@ -326,6 +333,3 @@ fn respond((status, body): (u16, Vec<u8>)) -> Result<HttpResponse, ConnectorErro
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     Ok(response)
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{Client, config::retry::RetryConfig, types::AttributeValue
 use domain::ids::BookingId;
 use store::{Store, keys::Key};
 
-use crate::engine::{Engine, TABLE};
+use crate::engine::Engine;
 
 /// The pause before the SDK's first retry: a test waits for no network to recover.
 const BACKOFF: Duration = Duration::from_millis(1);
@@ -31,12 +31,15 @@ pub fn impatient_store(engine: &Engine) -> Store {
 pub async fn forget_fence(engine: &Engine, booking: BookingId) {
     let (pk, sk) = Key::Booking(booking).parts();
     let client = engine.client();
-    let update =
-        client.update_item().table_name(TABLE).key("PK", AttributeValue::S(pk)).key("SK", AttributeValue::S(sk));
+    let update = client
+        .update_item()
+        .table_name(engine.table())
+        .key("PK", AttributeValue::S(pk))
+        .key("SK", AttributeValue::S(sk));
     update.update_expression("REMOVE q").send().await.expect("the table answers");
 }
 
 fn with(engine: &Engine, retry: RetryConfig) -> Store {
     let config = engine.client().config().to_builder().retry_config(retry).build();
-    Store::new(Client::from_conf(config), TABLE)
+    Store::new(Client::from_conf(config), engine.table())
 }

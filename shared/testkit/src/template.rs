@@ -48,6 +48,12 @@ pub fn table(template: &Value, logical_id: &str, name: &str) -> Result<(Value, O
     Ok((create, expiry))
 }
 
+/// What `UpdateTimeToLive` needs for items of `table` that expire by `attribute`.
+#[must_use]
+pub fn expiry(table: &str, attribute: &str) -> Value {
+    json!({"TableName": table, "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": true}})
+}
+
 /// One node with its tag resolved.
 struct Node(Value);
 

@@ -4,7 +4,8 @@ use dynoxide::{Database, DynoxideError, actions::transact_write_items::TransactW
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Shared,
+    WRITES,
+    embedded::Shared,
     meter::{self, Capacity as _, Tally},
     tokens::{Digest, Known},
 };
@@ -38,9 +39,8 @@ macro_rules! free {
     };
 }
 
-/// Carries one call out, counts it, and tells the stream's readers of a write.
+/// Carries one call out, and has it counted.
 pub(super) fn call(shared: &Shared, operation: &str, body: &[u8]) -> Answer {
-    let mut writes = false;
     let (answer, mut tally) = match operation {
         "GetItem" => metered!(shared, body, get_item, GetItemRequest, read_units),
         "BatchGetItem" => metered!(shared, body, batch_get_item, BatchGetItemRequest, read_units),
@@ -53,21 +53,13 @@ pub(super) fn call(shared: &Shared, operation: &str, body: &[u8]) -> Answer {
         "ListTables" => free!(shared, body, list_tables),
         "UpdateTimeToLive" => free!(shared, body, update_time_to_live),
         "DescribeTimeToLive" => free!(shared, body, describe_time_to_live),
-        _ => {
-            writes = true;
-            write(shared, operation, body)
-        }
+        _ => write(shared, operation, body),
     };
-    tally.calls = 1;
-    if answer.0 >= 400 {
-        tally.refused = 1;
-        if writes && tally.write_units == 0.0 {
-            tally.write_units = REFUSED_WRITE_UNITS;
-        }
-    } else if writes {
-        shared.written.send_replace(());
+    let refused = answer.0 >= 400;
+    if refused && WRITES.contains(&operation) && tally.write_units == 0.0 {
+        tally.write_units = REFUSED_WRITE_UNITS;
     }
-    shared.meter.add(operation, tally);
+    shared.front.answered(operation, refused, tally);
     answer
 }
 

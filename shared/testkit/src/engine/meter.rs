@@ -24,10 +24,16 @@ pub struct Tally {
     pub calls: u64,
     /// Of these, calls that it refused: failed conditions, cancelled transactions.
     pub refused: u64,
-    /// Write units. A refused write costs what its items would have.
+    /// Write units. A refused write costs what its items would have. NaN on an engine that does not tell them rightly:
+    /// no comparison with it holds, so no budget is kept by accident.
     pub write_units: f64,
-    /// Read units.
+    /// Read units, or NaN.
     pub read_units: f64,
+}
+
+impl Tally {
+    /// A call of which nobody tells the units.
+    pub(super) const UNTOLD: Self = Self { calls: 0, refused: 0, write_units: f64::NAN, read_units: f64::NAN };
 }
 
 impl Add for Tally {
