@@ -1,0 +1,86 @@
+//! `cargo xtask e2e`: the real template and the real binaries, deployed to an emulated AWS, sold through, broken, mended,
+//! changed and deleted.
+
+mod aws;
+mod people;
+mod report;
+mod servers;
+mod stack;
+mod stage;
+mod stories;
+mod tap;
+
+use std::{fs, path::PathBuf, thread};
+
+use clap::Args;
+
+use crate::{
+    package::{self, Arch},
+    run::root,
+    tools,
+};
+use report::Report;
+use stack::Stack;
+use stage::Stage;
+
+/// How to run.
+#[derive(Args)]
+pub(crate) struct E2e {
+    /// Deploys the packages of the last run instead of building them.
+    #[arg(long)]
+    no_build: bool,
+    /// The template to deploy.
+    #[arg(long, default_value_os_t = root().join("template.yaml"))]
+    template: PathBuf,
+}
+
+/// Builds, deploys, and lets every story happen. Servers stop whatever happens.
+pub(crate) fn e2e(arguments: &E2e) -> Result<(), String> {
+    let work = tools::target().join("e2e-run");
+    fs::create_dir_all(&work).map_err(|why| format!("{}: {why}", work.display()))?;
+    let mut report = Report::default();
+    if !arguments.no_build {
+        let packages = work.join("target/lambda");
+        report.step("packages", || package::build(&packages, Arch::host(), "release"))?;
+    }
+    let mut stack = report.step("servers", || Stack::start(&work, &arguments.template))?;
+    let told = tell(&mut report, &mut stack);
+    if told.is_err() {
+        println!("\n-- the emulator's last words\n{}", stack.emulator_log());
+    }
+    drop(stack);
+    told.and(report.sum())
+}
+
+/// The stories, in an order that lets the slow ones wait while others happen.
+fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
+    report.step("deployment", || stack.prepare().and_then(|()| stack.deploy(&[])))?;
+    let stage = report.story(stack, &stories::PUBLISH, || Stage::open(stack));
+    let stage = stage.ok_or("nothing is on sale, so nothing else can be tried")?;
+    // Until the timer has done its work, the schedule must not do it.
+    stack.schedule(false)?;
+    let here = &*stack;
+    let (timer, others) = thread::scope(|scope| {
+        let timer = scope.spawn(|| report::timed(|| stories::expiry(here, &stage)));
+        let others = [
+            (&stories::SALE, report::timed(|| stories::sale(here, &stage))),
+            (&stories::RACE, report::timed(|| stories::race(here, &stage))),
+            (&stories::WEBHOOKS, report::timed(|| stories::webhooks(here, &stage))),
+            (&stories::REFUND, report::timed(|| stories::refund(here, &stage))),
+        ];
+        (timer.join().unwrap_or_else(|_| report::panicked()), others)
+    });
+    for (story, outcome) in others {
+        report.add(here, story, outcome);
+    }
+    report.add(here, &stories::EXPIRY, timer);
+    let swept = report::timed(|| stories::sweep(here, &stage));
+    report.add(here, &stories::SWEEP, swept);
+    let updated = report::timed(|| stories::update(stack, &stage));
+    report.add(stack, &stories::UPDATE, updated);
+    let redriven = report::timed(|| stories::poison(stack, &stage));
+    report.add(stack, &stories::POISON, redriven);
+    let deleted = report::timed(|| stories::teardown(stack, &stage));
+    report.add(stack, &stories::TEARDOWN, deleted);
+    Ok(())
+}
