@@ -10,6 +10,8 @@ mod events;
 mod expiry;
 mod hold;
 mod layers;
+mod logs;
+mod metrics;
 mod openapi;
 mod payment;
 mod races;

@@ -1,7 +1,15 @@
 //! `confirm`: begins the payment of a hold, or finishes it.
 
+use std::time::Instant;
+
 use domain::{Error, Refusal, ids::BookingId, payment::IntentStatus};
-use edge::{Auth, Body, Call, Reply, Request, Response, http::BODY_BYTES_MAX, view::BookingView};
+use edge::{
+    Auth, Body, Call, Reply, Request, Response,
+    http::BODY_BYTES_MAX,
+    metrics::{self, Metric},
+    view::BookingView,
+};
+use outbound::payments::stopwatch;
 use serde::{Deserialize, Serialize};
 use settlement::{Paying, Settlement};
 
@@ -59,8 +67,13 @@ impl PaymentView {
 
 /// One HTTP call.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let began = Instant::now();
     let call = Call::new(&app.auth, request);
-    let outcome = route(app, &call).await;
+    let (outcome, waited) = stopwatch::timed(Box::pin(route(app, &call))).await;
+    metrics::took(Metric::ConfirmMilliseconds, began.elapsed().saturating_sub(waited.unwrap_or_default()));
+    if let Some(waited) = waited {
+        metrics::took(Metric::ProviderMilliseconds, waited);
+    }
     call.answer(outcome)
 }
 

@@ -12,7 +12,10 @@ use domain::{
     settlement::Cause,
     time::SignedDuration,
 };
-use edge::Caller;
+use edge::{
+    Caller,
+    metrics::{self, Metric},
+};
 use store::hold::Claimed;
 
 use crate::App;
@@ -95,6 +98,7 @@ impl App {
                 match store.claim(&booking, cap).await? {
                     Claimed::Won => {
                         self.hints.note(show.id, seats(&booking).iter(), self.settlement.clock.now());
+                        metrics::count(Metric::HoldsGranted, 1);
                         self.settlement.wake(&booking).await;
                         return Ok(booking);
                     }

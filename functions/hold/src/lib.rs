@@ -4,6 +4,8 @@ mod best;
 mod claim;
 mod hints;
 
+use std::time::Instant;
+
 use domain::{
     Error, Refusal,
     best::Ask,
@@ -11,7 +13,13 @@ use domain::{
     hold::Wish,
     ids::{AreaId, CategoryId, SeatId, SectionId, ShowId},
 };
-use edge::{Auth, Body, Call, Reply, Request, Response, Settings, http::BODY_BYTES_MAX, view::BookingView};
+use edge::{
+    Auth, Body, Call, Reply, Request, Response, Settings,
+    http::BODY_BYTES_MAX,
+    metrics::{self, Metric},
+    view::BookingView,
+};
+use outbound::payments::stopwatch;
 use serde::Deserialize;
 use settlement::Settlement;
 use store::cache::Catalogue;
@@ -106,8 +114,13 @@ impl HoldCommand {
 
 /// One HTTP call.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let began = Instant::now();
     let call = Call::new(&app.options.auth, request);
-    let outcome = route(app, &call).await;
+    let (outcome, waited) = stopwatch::timed(Box::pin(route(app, &call))).await;
+    if let Err(Error::Refused(refusal)) = &outcome {
+        metrics::refused(Metric::HoldsRefused, refusal);
+    }
+    metrics::took(Metric::HoldMilliseconds, began.elapsed().saturating_sub(waited.unwrap_or_default()));
     call.answer(outcome)
 }
 

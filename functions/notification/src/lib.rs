@@ -18,7 +18,10 @@ use domain::{
     ticket,
     time::{Clock, local},
 };
-use edge::{EventBridgeEvent, Failure, Settings};
+use edge::{
+    EventBridgeEvent, Failure, Settings,
+    metrics::{self, Metric},
+};
 use outbound::{
     files::Files,
     mail::{Mail, Mailer},
@@ -79,19 +82,19 @@ impl App {
 pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Failure> {
     let event = event.detail;
     let Some(booking) = app.store.booking(event.booking_id).await? else {
-        tracing::warn!(booking.id = %event.booking_id, "an event about {}, which does not exist", event.booking_id);
+        tracing::warn!(booking.id = %event.booking_id, event.id, "an event about {}, which does not exist", event.booking_id);
         return Ok(());
     };
     let Some(message) = letter::message(event.kind, &booking) else {
-        tracing::info!(event.id, "nothing to say about {}", event.id);
+        tracing::info!(booking.id = %event.booking_id, event.id, "nothing to say about {}", event.id);
         return Ok(());
     };
     let Some(to) = booking.email.as_deref().filter(|address| is_address(address)) else {
-        tracing::info!(event.id, "no address to tell about {}", event.id);
+        tracing::info!(booking.id = %event.booking_id, event.id, "no address to tell about {}", event.id);
         return Ok(());
     };
     if app.store.noted(RECEIPTS, &event.id).await? {
-        tracing::info!(event.id, "{} was told before", event.id);
+        tracing::info!(booking.id = %event.booking_id, event.id, "{} was told before", event.id);
         return Ok(());
     }
     let letter = write(app, &booking, message).await?;
@@ -100,8 +103,9 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
     let envelope = Envelope { from: &app.from, to, message_id: &id, sent_at: app.clock.now() };
     let mime = mime(envelope, &letter);
     app.mailer.send(Mail { from: app.from.clone(), to: to.to_owned(), id, mime }).await?;
+    metrics::count(Metric::MailsSent, 1);
     app.store.note(RECEIPTS, &event.id, app.clock.now()).await?;
-    tracing::info!(event.id, "{} told", event.id);
+    tracing::info!(booking.id = %event.booking_id, event.id, "{} told", event.id);
     Ok(())
 }
 

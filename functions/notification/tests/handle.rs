@@ -17,7 +17,10 @@ use domain::{
     ticket::file_key,
     time::{Clock, SignedDuration, shift},
 };
-use edge::{EventBridgeEvent, Settings};
+use edge::{
+    EventBridgeEvent, Settings,
+    metrics::{Metric, Sample, capture},
+};
 use mail_parser::{MessageParser, MimeHeaders};
 use notification::{App, handle};
 use outbound::{
@@ -218,4 +221,19 @@ async fn trouble_and_its_end_are_told() {
     world.tell(REFUND_DONE).await.unwrap();
     assert!(world.last_text().contains("₹178.00 is on its way back"), "{}", world.last_text());
     assert_eq!(world.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn a_mail_is_counted_once_it_is_handed_over() {
+    let world = world().await;
+    let held = sale::hold(&world.store, |_| ()).await;
+    sale::pay(&world.store, held).await;
+    world.write_tickets().await;
+    let told = async || capture(sale::captured_at(), world.tell(PAID)).await;
+    world.mailer.failing.store(true, Ordering::SeqCst);
+    let (outcome, samples) = told().await;
+    assert!(outcome.is_err() && samples.is_empty(), "{samples:?}");
+    world.mailer.failing.store(false, Ordering::SeqCst);
+    assert_eq!(told().await.1, [Sample { metric: Metric::MailsSent, value: 1, reason: None }]);
+    assert_eq!(told().await.1, [], "it was told before");
 }

@@ -9,7 +9,10 @@ use domain::{
     ids::{RowId, SectionId, ShowId},
     time::from_millis,
 };
-use edge::{DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord};
+use edge::{
+    DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord,
+    metrics::{self, Metric},
+};
 use futures::{StreamExt as _, stream};
 use store::{Store, cache::Catalogue, keys::Key};
 
@@ -56,6 +59,8 @@ pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
         })
     });
     let failed: Vec<_> = stream::iter(refreshed.collect::<Vec<_>>()).buffer_unordered(ROWS_AT_ONCE).collect().await;
+    // Also where rows failed: while they do, the lag grows with every try.
+    metrics::since_oldest(Metric::MapLagMilliseconds, &event.records);
     let mut response = DynamoDbEventResponse::default();
     if let Some((_, sequence)) = failed.into_iter().flatten().min() {
         let mut failure = DynamoDbBatchItemFailure::default();

@@ -7,7 +7,10 @@ use domain::{
     booking::Reason,
     ids::SectionId,
 };
-use edge::{DynamoDbEventResponse, DynamodbEvent};
+use edge::{
+    DynamoDbEventResponse, DynamodbEvent,
+    metrics::{Metric, Sample, capture},
+};
 use project::App;
 use serde_json::{Value, json};
 use store::Store;
@@ -132,4 +135,19 @@ async fn what_can_never_be_shown_is_skipped() {
     records[1]["dynamodb"]["Keys"]["PK"]["S"] = json!("AREA#what");
     assert!(project(&app, &records[..2]).await.batch_item_failures.is_empty());
     assert_eq!(availability(&store).await.version, 0);
+}
+
+#[tokio::test]
+async fn the_lag_is_that_of_the_oldest_change_also_while_rows_fail() {
+    let (engine, store, app) = setup().await;
+    sale::hold(&store, |_| ()).await;
+    let records = recorded::value("project.seats")["Records"].as_array().unwrap().clone();
+    // The oldest of the records was written at 15:00:00.
+    let lag = async |now: &str| capture(now.parse().unwrap(), project(&app, &records)).await.1;
+    let expected = |value| [Sample { metric: Metric::MapLagMilliseconds, value, reason: None }];
+    engine.set_fault(Some(std::sync::Arc::new(|_| Fault::Throttle)));
+    assert_eq!(lag("2026-11-22T15:00:01Z").await, expected(1_000));
+    engine.set_fault(None);
+    assert_eq!(lag("2026-11-22T15:01:31.500Z").await, expected(91_500));
+    assert_eq!(capture(sale::held_at(), project(&app, &[])).await.1, []);
 }

@@ -1,10 +1,18 @@
 //! `relay`: empties the outbox. A booking's change in the stream becomes the events it means, on the bus. Events may be
 //! published again (a batch that is sent again has the same ids); none is lost.
 
+mod step;
+
 use std::sync::Arc;
 
-use domain::event::{Event, between};
-use edge::{DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord};
+use domain::{
+    booking::Booking,
+    event::{Event, between},
+};
+use edge::{
+    DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord,
+    metrics::{self, Metric},
+};
 use outbound::bus::{Bus, EVENTS_PER_CALL_MAX};
 use store::stream::booking_change;
 
@@ -17,11 +25,11 @@ pub struct App {
 /// Publishes what the batch means. Names the first record whose events are not out: the platform sends the batch again
 /// from there, and a record that never comes through ends in the dead-letter queue.
 pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
-    let mut outbox = Vec::new();
+    let mut changes = Vec::new();
     let mut stuck = Vec::new();
     for (number, record) in batch.records.iter().enumerate() {
-        match events_of(record) {
-            Ok(events) => outbox.extend(events.into_iter().map(|event| (number, event))),
+        match change_of(number, record) {
+            Ok(change) => changes.extend(change),
             Err(why) => {
                 let key = key_of(record);
                 tracing::error!(item.key = key, error = why, "the change of {key} does not decode: {why}");
@@ -30,9 +38,19 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
         }
     }
     // What cannot be read holds up nobody else's events.
+    let mut outbox = Vec::new();
+    for Change { number, old, new } in &changes {
+        outbox.extend(between(old.as_ref(), new).into_iter().map(|event| (*number, event)));
+    }
     stuck.extend(publish(app, &outbox).await);
+    let first = stuck.into_iter().min();
+    // What comes again is counted when it does.
+    for change in changes.iter().filter(|change| first.is_none_or(|first| change.number < first)) {
+        step::tell(change.old.as_ref(), &change.new);
+    }
+    metrics::since_oldest(Metric::OutboxLagMilliseconds, &batch.records);
     let mut response = DynamoDbEventResponse::default();
-    if let Some(first) = stuck.into_iter().min() {
+    if let Some(first) = first {
         let mut failure = DynamoDbBatchItemFailure::default();
         // Without its number the platform sends the whole batch again, which is as good.
         failure.item_identifier.clone_from(&batch.records[first].change.sequence_number);
@@ -41,13 +59,17 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
     response
 }
 
-fn events_of(record: &DynamodbRecord) -> Result<Vec<Event>, String> {
+/// A booking before and after the batch's record of this number.
+struct Change {
+    number: usize,
+    old: Option<Booking>,
+    new: Booking,
+}
+
+fn change_of(number: usize, record: &DynamodbRecord) -> Result<Option<Change>, String> {
     let change = &record.change;
-    match booking_change(&change.keys, &change.old_image, &change.new_image) {
-        Ok(Some((old, new))) => Ok(between(old.as_ref(), &new)),
-        Ok(None) => Ok(Vec::new()),
-        Err(why) => Err(why.to_string()),
-    }
+    let change = booking_change(&change.keys, &change.old_image, &change.new_image).map_err(|why| why.to_string())?;
+    Ok(change.map(|(old, new)| Change { number, old, new }))
 }
 
 /// Publishes in order and answers the numbers of the records whose events were not taken. A bus that fails as a whole

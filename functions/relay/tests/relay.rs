@@ -9,7 +9,10 @@ use domain::{
     ProviderError,
     event::{Event, Kind},
 };
-use edge::DynamodbEvent;
+use edge::{
+    DynamodbEvent,
+    metrics::{Metric, Sample, capture},
+};
 use outbound::bus::{Bus, EVENTS_PER_CALL_MAX};
 use relay::{App, handle};
 use serde_json::{Value, json};
@@ -165,4 +168,61 @@ async fn what_is_no_booking_is_passed_over() {
     }
     assert_eq!(relayed(&app, &json).await, None);
     assert!(street.calls.lock().unwrap().is_empty());
+}
+
+/// What a batch that was written at 15:01:31 counts as, two seconds later.
+async fn measured(app: &App, json: &Value) -> Vec<(Metric, u64)> {
+    let (_, samples) = capture("2026-11-22T15:01:33Z".parse().unwrap(), relayed(app, json)).await;
+    samples.into_iter().map(|Sample { metric, value, .. }| (metric, value)).collect()
+}
+
+const LAG: (Metric, u64) = (Metric::OutboxLagMilliseconds, 2_000);
+
+#[tokio::test]
+async fn each_step_counts_as_what_it_is_and_most_as_nothing() {
+    let (app, _) = world();
+    let paid = [(Metric::BookingsConfirmed, 1), (Metric::BookingsPaid, 1), LAG];
+    assert_eq!(measured(&app, &recorded(PAID)).await, paid);
+    let cancelled = [
+        (Metric::HoldsExpired, 1),
+        (Metric::PaymentsFailed, 1),
+        (Metric::RefundsOwed, 1),
+        (Metric::RefundsDone, 1),
+        LAG,
+    ];
+    assert_eq!(measured(&app, &recorded(CANCELLED)).await, cancelled);
+}
+
+#[tokio::test]
+async fn a_payment_after_the_end_is_a_late_one() {
+    let (app, _) = world();
+    let mut json = recorded(CANCELLED);
+    let mut sold = json["Records"][0].clone();
+    let image = &mut sold["dynamodb"];
+    image["OldImage"] = image["NewImage"].clone();
+    image["NewImage"]["s"] = json!({"S": "C"});
+    image["NewImage"].as_object_mut().unwrap().remove("r");
+    json["Records"] = json!([sold]);
+    assert_eq!(measured(&app, &json).await, [(Metric::BookingsConfirmed, 1), (Metric::LatePayments, 1), LAG]);
+}
+
+#[tokio::test]
+async fn nothing_is_given_back_where_nothing_is_owed() {
+    let (app, _) = world();
+    let mut json = recorded(CANCELLED);
+    json["Records"][2]["dynamodb"]["NewImage"]["z"] = json!({"L": [{"N": "0"}, {"N": "0"}, {"S": "done"}]});
+    json["Records"] = json!([json["Records"][2]]);
+    assert_eq!(measured(&app, &json).await, [LAG]);
+}
+
+#[tokio::test]
+async fn what_comes_again_is_counted_when_it_does() {
+    let (app, street) = world();
+    *street.refuses.lock().unwrap() = vec![Kind::PaymentFailed];
+    let mut json = recorded(CANCELLED);
+    assert_eq!(measured(&app, &json).await, [(Metric::HoldsExpired, 1), LAG]);
+    street.refuses.lock().unwrap().clear();
+    json["Records"].as_array_mut().unwrap().remove(0);
+    let rest = [(Metric::PaymentsFailed, 1), (Metric::RefundsOwed, 1), (Metric::RefundsDone, 1), LAG];
+    assert_eq!(measured(&app, &json).await, rest);
 }

@@ -1,8 +1,13 @@
 //! `sweep`: ends what is over and finishes what is owed. Woken by a timer per hold, and each minute for whatever those
 //! missed: correctness waits for neither.
 
-use domain::{Error, ids::BookingId, settlement::Cause};
-use edge::{BatchItemFailure, Failure, SqsBatchResponse, SqsEvent, SqsMessage, Wake};
+use std::time::Duration;
+
+use domain::{Error, Timestamp, ids::BookingId, settlement::Cause};
+use edge::{
+    BatchItemFailure, Failure, SqsBatchResponse, SqsEvent, SqsMessage, Wake,
+    metrics::{self, Metric},
+};
 use futures::{StreamExt as _, stream};
 use outbound::timers::TimerMessage;
 use settlement::Settlement;
@@ -59,6 +64,7 @@ async fn message_failed(app: &App, message: SqsMessage) -> Option<String> {
     match look_after(app, &timer).await {
         Ok(()) => None,
         Err(error) => {
+            metrics::count(Metric::SettleFailures, 1);
             tracing::error!(booking.id = %timer.booking_id, %error, "{} is not settled", timer.booking_id);
             Some(id)
         }
@@ -76,10 +82,27 @@ async fn look_after(app: &App, timer: &TimerMessage) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a tick found due.
+#[derive(Default)]
+struct Found {
+    bookings: usize,
+    /// How long the longest overdue has waited.
+    waited: Duration,
+}
+
+/// Settles what is due and tells how much it was. A tick that could not read the index tells nothing: what it did not
+/// see may be the worst of it.
+async fn tick(app: &App) -> Result<(), Failure> {
+    let found = settle_due(app).await?;
+    metrics::count(Metric::BookingsDue, found.bookings);
+    metrics::took(Metric::DueOldestSeconds, found.waited);
+    Ok(())
+}
+
 /// Walks the due index, every shard, a page at a time. One booking that fails does not keep the others waiting. Each
 /// minute begins at another shard: where more is stuck than one tick does, no shard is always the last.
-async fn tick(app: &App) -> Result<(), Failure> {
-    let mut left = BOOKINGS_PER_TICK_MAX;
+async fn settle_due(app: &App) -> Result<Found, Failure> {
+    let mut found = Found::default();
     let minute = app.settlement.clock.now().as_second().div_euclid(60);
     let first = u16::try_from(minute.rem_euclid(i64::from(DUE_SHARDS))).unwrap_or_default();
     for shard in (0..DUE_SHARDS).map(|nth| (first + nth) % DUE_SHARDS) {
@@ -87,24 +110,35 @@ async fn tick(app: &App) -> Result<(), Failure> {
         loop {
             let now = app.settlement.clock.now();
             let (due, next) = app.settlement.store.due(shard, now, after, PAGE).await?;
-            left = left.saturating_sub(due.len());
+            if let Some(&oldest) = due.first().filter(|_| after.is_none()) {
+                found.waited = found.waited.max(waited(app, oldest, now).await);
+            }
+            found.bookings += due.len();
             let work = due.into_iter().map(|id| settle_one(app, id));
             stream::iter(work).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
             after = next;
             if after.is_none() {
                 break;
             }
-            if left == 0 {
+            if found.bookings >= BOOKINGS_PER_TICK_MAX {
                 tracing::warn!(due.shard = shard, "more is due than one tick does; the next goes on");
-                return Ok(());
+                return Ok(found);
             }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// How long a booking has been due, at `now`. Whoever settles it will tell if it cannot be read; this only measures.
+async fn waited(app: &App, id: BookingId, now: Timestamp) -> Duration {
+    let booking = app.settlement.store.booking(id).await.ok().flatten();
+    let due_at = booking.and_then(|booking| booking.due_at);
+    due_at.and_then(|due_at| now.duration_since(due_at).try_into().ok()).unwrap_or_default()
 }
 
 async fn settle_one(app: &App, id: BookingId) {
     if let Err(error) = app.settlement.drive(id, Cause::Due, None).await {
+        metrics::count(Metric::SettleFailures, 1);
         tracing::error!(booking.id = %id, %error, "{id} is not settled; the next tick tries again");
     }
 }

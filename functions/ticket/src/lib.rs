@@ -16,7 +16,10 @@ use domain::{
     plan::Section,
     ticket::{self, SigningKey, Ticket},
 };
-use edge::{EventBridgeEvent, Failure, Settings};
+use edge::{
+    EventBridgeEvent, Failure, Settings,
+    metrics::{self, Metric},
+};
 use outbound::files::Files;
 use store::{Store, cache::Catalogue, plan::PlanOverview};
 
@@ -65,7 +68,7 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
     }
     let booking = app.store.booking(event.booking_id).await?;
     let Some(booking) = booking.filter(Booking::is_paid) else {
-        tracing::info!(booking.id = %event.booking_id, "no tickets for {}: it is not paid", event.booking_id);
+        tracing::info!(booking.id = %event.booking_id, event.id, "no tickets for {}: it is not paid", event.booking_id);
         return Ok(());
     };
     let sheet = sheet(app, &booking).await?;
@@ -74,7 +77,10 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
     let rendered = rendering.await.map_err(|error| Failure(format!("rendering tickets: {error}")))?;
     let bytes = rendered.map_err(|error| Failure(format!("rendering tickets: {error}")))?;
     app.files.put(&ticket::file_key(booking.id), PDF, bytes).await?;
-    tracing::info!(booking.id = %booking.id, tickets = booking.places(), "tickets of {} written", booking.id);
+    if let Some(captured_at) = booking.payment.captured_at {
+        metrics::since(Metric::TicketMilliseconds, captured_at);
+    }
+    tracing::info!(booking.id = %booking.id, tickets.count = booking.places(), "tickets of {} written", booking.id);
     Ok(())
 }
 

@@ -15,9 +15,12 @@ use domain::{
     booking::{Booking, Reason, Refund, RefundStatus},
     event::{Event, between},
     ticket::{SigningKey, file_key},
-    time::Clock,
+    time::{Clock, SignedDuration, shift},
 };
-use edge::{EventBridgeEvent, Settings};
+use edge::{
+    EventBridgeEvent, Settings,
+    metrics::{Metric, Sample, capture},
+};
 use outbound::{files::Files, local::LocalFiles};
 use store::Store;
 use testkit::{
@@ -28,8 +31,8 @@ use ticket::{App, handle};
 
 const FONTS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fonts");
 const PAID: &str = include_str!("../../../events/ticket.booking-paid.json");
-/// Base64 of 32 times 7.
-const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+/// 32 times 7, in hexadecimal digits.
+const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
 struct Never;
 
@@ -155,4 +158,18 @@ async fn a_start_without_key_or_fonts_names_both() {
     let told = start(&[("TICKET_SIGNING_KEY", KEY), ("LAMBDA_TASK_ROOT", "/nowhere")]);
     assert!(told.contains("/nowhere/fonts/NotoSans-Regular.ttf"), "{told}");
     assert!(KEY.parse::<SigningKey>().is_ok());
+}
+
+#[tokio::test]
+async fn the_time_from_capture_to_file_is_told_once_the_file_is_there() {
+    let world = world().await;
+    let now = shift(sale::captured_at(), SignedDuration::from_millis(1_250));
+    let held = sale::hold(&world.store, |_| ()).await;
+    assert_eq!(capture(now, handle(&world.app, paid_event())).await, (Ok(()), Vec::new()));
+    sale::pay(&world.store, held).await;
+    world.files.failing.store(true, Ordering::SeqCst);
+    assert_eq!(capture(now, handle(&world.app, paid_event())).await.1, []);
+    world.files.failing.store(false, Ordering::SeqCst);
+    let sample = Sample { metric: Metric::TicketMilliseconds, value: 1_250, reason: None };
+    assert_eq!(capture(now, handle(&world.app, paid_event())).await, (Ok(()), vec![sample]));
 }

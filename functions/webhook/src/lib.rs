@@ -6,7 +6,11 @@ use domain::{
     payment::Notification,
     settlement::Cause,
 };
-use edge::{Auth, Body, Call, Reply, Request, Response, http::BODY_BYTES_MAX};
+use edge::{
+    Auth, Body, Call, Reply, Request, Response,
+    http::BODY_BYTES_MAX,
+    metrics::{self, Metric},
+};
 use outbound::payments::webhook::verify;
 use serde_json::json;
 use settlement::Settlement;
@@ -25,6 +29,9 @@ pub struct App {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let call = Call::new(&app.auth, request);
     let outcome = route(app, &call).await;
+    if matches!(outcome, Err(Error::Refused(Refusal::BadSignature))) {
+        metrics::count(Metric::WebhooksRefused, 1);
+    }
     call.answer(outcome)
 }
 

@@ -31,6 +31,22 @@ pub fn request_from_json(event: &str) -> Result<Request, serde_json::Error> {
     lambda_http::request::from_str(event).map_err(serde::de::Error::custom)
 }
 
+/// Which route API Gateway chose; empty when it was none of its events.
+pub(crate) fn route(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
+        _ => "",
+    }
+}
+
+/// The gateway's id of a request; empty when it was none of its events.
+pub(crate) fn request_id(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref().unwrap_or_default(),
+        _ => "",
+    }
+}
+
 /// A request on its way through a function.
 pub struct Call<'a> {
     auth: &'a Auth,
@@ -47,19 +63,13 @@ impl<'a> Call<'a> {
     /// Which route API Gateway chose: `POST /v1/shows/{showId}/holds`.
     #[must_use]
     pub fn route(&self) -> &str {
-        match self.request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
-            _ => "",
-        }
+        route(&self.request)
     }
 
     /// The gateway's id of this request: a problem's `instance`.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        match self.request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref().unwrap_or_default(),
-            _ => "",
-        }
+        request_id(&self.request)
     }
 
     /// A part of the path, as an id.

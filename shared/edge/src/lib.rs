@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod catalogue;
 pub mod http;
+pub mod metrics;
 mod problem;
 pub mod run;
 pub mod settings;

@@ -78,6 +78,11 @@ fn refusal(refusal: &Refusal) -> Problem {
     }
 }
 
+/// What a refusal is called in its problem's type.
+pub(crate) fn slug(no: &Refusal) -> &'static str {
+    refusal(no).slug
+}
+
 fn taken_name(taken: &Unavailable) -> String {
     match taken {
         Unavailable::Seat(seat) => seat.to_string(),

@@ -7,9 +7,15 @@ use domain::Error;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::LambdaEvent;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tracing_subscriber::EnvFilter;
+use tracing::{Instrument as _, Span, Subscriber};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use crate::settings::Settings;
+use crate::{http, metrics, settings::Settings};
+
+/// What is logged unless `LOG_LEVEL` says otherwise.
+const LOG_LEVEL_DEFAULT: &str = "info";
+/// Where the runtime begins the span of an invocation: an error's line needs it at any `LOG_LEVEL`.
+const INVOCATION_SPANS: &str = "lambda_runtime::layers::trace=info";
 
 /// Why a function could not start, or an event could not be handled: the platform tries it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +63,37 @@ pub enum Wake {
     Tick(serde_json::Value),
 }
 
-/// Sets up logs as JSON lines and reads the settings.
+/// Reads the settings; from then on logs (`LOG_LEVEL`, `info`) and metrics (`STACK_NAME`) are lines of JSON on stdout.
+///
+/// # Panics
+/// It ran before in this process.
 #[must_use]
 pub fn start() -> Settings {
-    let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_target(false).init();
-    Settings::from_env()
+    let settings = Settings::from_env();
+    let level = settings.get("LOG_LEVEL").unwrap_or(LOG_LEVEL_DEFAULT);
+    let filter = level.parse::<EnvFilter>().unwrap_or_else(|why| {
+        let () = settings.malformed("LOG_LEVEL", &why);
+        EnvFilter::new(LOG_LEVEL_DEFAULT)
+    });
+    let logs = subscriber(filter, std::io::stdout);
+    tracing::subscriber::set_global_default(logs).expect("a process starts once");
+    metrics::write_to_stdout(settings.get("STACK_NAME").unwrap_or(metrics::NO_STACK));
+    settings
+}
+
+/// Logs as lines of JSON, each with the invocation and the call that it belongs to.
+fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter.add_directive(INVOCATION_SPANS.parse().expect("a directive"));
+    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
+    lines.with_current_span(false).with_span_list(true).with_env_filter(filter).with_writer(writer).finish()
+}
+
+/// What a HTTP call is known by in the logs; the gateway's access log has the same id. At any `LOG_LEVEL`, too.
+fn call_span(request: &Request) -> Span {
+    tracing::error_span!("call", request.id = http::request_id(request), http.route = http::route(request))
 }
 
 /// The AWS configuration of this function's own role and region.
@@ -79,9 +110,10 @@ where
     F: Fn(Request) -> Fut,
     Fut: Future<Output = Response<Body>> + Send,
 {
-    let answer = |request| {
+    let answer = |request: Request| {
+        let span = call_span(&request);
         let response = handle(request);
-        async { Ok::<_, Failure>(response.await) }
+        async { Ok::<_, Failure>(response.await) }.instrument(span)
     };
     lambda_http::run(service_fn(answer)).await.map_err(|why| Failure(why.to_string()))
 }
@@ -99,4 +131,39 @@ where
 {
     let answer = |event: LambdaEvent<E>| handle(event.payload);
     lambda_runtime::run(service_fn(answer)).await.map_err(|why| Failure(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, sync::Arc};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_line_names_what_happened_and_the_call_that_it_belongs_to() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let event = include_str!("../../../events/hold.create.json");
+        let request = http::request_from_json(event).unwrap();
+        tracing::subscriber::with_default(subscriber(EnvFilter::new("error"), Arc::new(writer)), || {
+            let invocation = tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke", requestId = "r-1");
+            let _inside = invocation.enter();
+            call_span(&request).in_scope(|| {
+                tracing::info!("too little to tell");
+                tracing::error!(booking.id = "bkg_1", "bkg_1 is lost");
+            });
+        });
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&line["level"], &line["message"]), (&"ERROR".into(), &"bkg_1 is lost".into()));
+        assert_eq!(line["booking.id"], "bkg_1");
+        assert_eq!(line["spans"][0]["requestId"], "r-1");
+        let call = &line["spans"][1];
+        assert_eq!((&call["name"], &call["request.id"]), (&"call".into(), &"JKJaXmPLvHcESHA=".into()));
+        assert_eq!(call["http.route"], "POST /v1/shows/{showId}/holds");
+        assert!(line["timestamp"].as_str().unwrap().parse::<domain::Timestamp>().is_ok());
+        assert!(!text.contains("ada"), "{text}");
+    }
 }

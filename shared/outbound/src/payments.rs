@@ -1,5 +1,6 @@
 //! Card payments on Stripe's wire protocol: intents with manual capture, refunds, signed webhooks.
 
+pub mod stopwatch;
 pub mod stripe;
 pub mod webhook;
 

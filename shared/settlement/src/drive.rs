@@ -47,7 +47,8 @@ impl Round {
         self.known = match answer {
             Ok(intent) => Known::Is(intent),
             Err(ProviderError::Refused(why)) => {
-                tracing::info!(booking.id = %self.booking.id, why, "the provider refused a step on {}", self.booking.id);
+                let id = self.booking.id;
+                tracing::info!(booking.id = %id, error = why, "the provider refused a step on {id}: {why}");
                 Known::NotAsked
             }
             Err(error) => return Err(error.into()),
@@ -73,7 +74,7 @@ impl Settlement {
         for _ in 0..STEPS_MAX {
             let now = self.clock.now();
             let step = next(&round.booking, &round.known, cause, round.reclaimable, now);
-            tracing::debug!(booking.id = %id, ?step, "{id}: {step:?}");
+            tracing::debug!(booking.id = %id, booking.step = ?step, "{id}: {step:?}");
             if matches!(step, Step::Rest) {
                 return Ok(Some(round.booking));
             }
@@ -152,7 +153,8 @@ impl Settlement {
 
     async fn keep(&self, booking: &Booking, until: domain::Timestamp, alarm: bool) -> Result<Option<Booking>, Error> {
         if alarm {
-            tracing::error!(booking.id = %booking.id, "the payment of {} is processing for too long", booking.id);
+            let (id, what) = (booking.id, "its payment is processing for too long");
+            tracing::error!(booking.id = %id, alarm = what, "a person must look at {id}: {what}");
         }
         match self.store.extend(booking, until).await? {
             Some(kept) => {

@@ -18,7 +18,7 @@ use domain::{
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{METADATA_BOOKING, Payments};
+use super::{METADATA_BOOKING, Payments, stopwatch::waiting};
 
 /// The version of the provider's API that this adapter was written against.
 const API_VERSION: &str = "2025-03-31.basil";
@@ -137,7 +137,7 @@ impl Stripe {
     }
 
     async fn get(&self, path: &str) -> Result<Answer, ProviderError> {
-        Answer::read(self.request(Method::GET, path)).await
+        waiting(Answer::read(self.request(Method::GET, path))).await
     }
 
     async fn post(&self, path: &str, form: &[(&str, String)], key: Option<&str>) -> Result<Answer, ProviderError> {
@@ -146,7 +146,7 @@ impl Stripe {
             Some(key) => request.header("Idempotency-Key", key),
             None => request,
         };
-        Answer::read(request).await
+        waiting(Answer::read(request)).await
     }
 
     /// Moves the intent by `step` to `goal`. A refusal is final only if the intent is not at the goal already.

@@ -1,0 +1,69 @@
+//! What a step of a booking's life counts as, and its line in the log: the stream has every step once, whoever took it.
+
+use domain::booking::{Booking, Reason, RefundStatus, Status};
+use edge::metrics::{self, Metric};
+
+/// Counts and logs the step from `old` to `new`.
+pub(crate) fn tell(old: Option<&Booking>, new: &Booking) {
+    for (metric, number) in counted(old, new).into_iter().filter(|&(_, number)| number > 0) {
+        metrics::count(metric, number);
+    }
+    let (status, reason) = words(new.status);
+    tracing::info!(
+        booking.id = %new.id,
+        booking.version = new.version,
+        booking.status = status,
+        booking.reason = reason,
+        show.id = %new.show,
+        "{} is {status}, version {}",
+        new.id,
+        new.version
+    );
+}
+
+fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 7] {
+    let was = |test: fn(&Booking) -> bool| old.is_some_and(test);
+    let began = |test: fn(&Booking) -> bool| usize::from(test(new) && !was(test));
+    let failures = old.map_or(0, |old| old.payment.failures.len());
+    [
+        (Metric::HoldsExpired, began(|booking| booking.status == Status::Cancelled(Reason::Expired))),
+        (Metric::BookingsConfirmed, began(is_confirmed)),
+        (Metric::BookingsPaid, began(Booking::is_paid)),
+        (Metric::LatePayments, usize::from(was(is_cancelled) && is_confirmed(new))),
+        (Metric::PaymentsFailed, new.payment.failures.len().saturating_sub(failures)),
+        (Metric::RefundsOwed, began(|booking| refund(booking).is_some())),
+        (Metric::RefundsDone, began(|booking| refund(booking) == Some(RefundStatus::Done))),
+    ]
+}
+
+fn is_confirmed(booking: &Booking) -> bool {
+    booking.status == Status::Confirmed
+}
+
+fn is_cancelled(booking: &Booking) -> bool {
+    matches!(booking.status, Status::Cancelled(_))
+}
+
+/// How far the refund is, where there is something to give back.
+fn refund(booking: &Booking) -> Option<RefundStatus> {
+    booking.refund.filter(|refund| refund.amount_minor > 0).map(|refund| refund.status)
+}
+
+/// Status and reason in the API's words.
+fn words(status: Status) -> (&'static str, Option<&'static str>) {
+    match status {
+        Status::Pending => ("PENDING", None),
+        Status::Confirmed => ("CONFIRMED", None),
+        Status::Cancelled(reason) => (
+            "CANCELLED",
+            Some(match reason {
+                Reason::Expired => "expired",
+                Reason::Released => "released",
+                Reason::PaymentFailed => "payment-failed",
+                Reason::Buyer => "buyer",
+                Reason::ShowCancelled => "show-cancelled",
+                Reason::SeatsLost => "seats-lost",
+            }),
+        ),
+    }
+}
