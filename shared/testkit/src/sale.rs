@@ -184,11 +184,19 @@ pub fn captured_at() -> Timestamp {
 /// # Panics
 /// The table cannot be written.
 pub async fn publish(store: &Store) {
+    publish_as(store, &plan(), &show()).await;
+}
+
+/// Puts the venue with another plan, the event, and another show of it into an empty table.
+///
+/// # Panics
+/// The table cannot be written.
+pub async fn publish_as(store: &Store, plan: &SeatingPlan, show: &Show) {
     let venue = Venue { plan_version: 0, ..venue() };
     store.create_venue(&venue, FINGERPRINT).await.expect("the venue is created");
-    store.put_plan(&self::venue(), &plan(), FINGERPRINT).await.expect("the plan is written");
+    store.put_plan(&self::venue(), plan, FINGERPRINT).await.expect("the plan is written");
     store.create_event(&event(), FINGERPRINT).await.expect("the event is created");
-    let created = store.create_show(&show(), &venue.name, &plan().areas, FINGERPRINT).await;
+    let created = store.create_show(show, &venue.name, &plan.areas, FINGERPRINT).await;
     created.expect("the show is created");
 }
 
