@@ -1,11 +1,15 @@
 //! HTTP as the commands need it: a call, and an answer whose status is looked at by whoever asked.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use ureq::{
     Agent,
     http::{Request, request::Builder},
+    tls::TlsConfig,
 };
 
 /// How long one call may take: API Gateway gives up after 30 s.
@@ -29,8 +33,11 @@ pub(crate) struct Answer {
 impl Http {
     /// With bounded waits.
     pub(crate) fn new() -> Self {
+        // The one TLS stack of the workspace.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(CALL_TIMEOUT));
-        Self(config.build().into())
+        Self(config.tls_config(tls).build().into())
     }
 
     /// A GET of `url`.
