@@ -102,7 +102,8 @@ impl Embedded {
         // With the whole workspace's features, so that nothing is compiled twice.
         run("embedded platform", "cargo", &["build", "--quiet", "--locked", "--workspace", "--bin", "usher"])?;
         let mut command = Command::new(tools::target().join("debug/usher"));
-        command.args(["--port", "0"]).args(arguments).stdout(Stdio::piped());
+        // What becomes of each booking is told by whoever asked for it.
+        command.args(["--port", "0"]).args(arguments).env("LOG_LEVEL", "warn").stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|why| format!("the embedded platform: {why}"))?;
         let lines = child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines());
         let url =
