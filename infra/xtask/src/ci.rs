@@ -1,7 +1,9 @@
 //! `cargo xtask ci`: what has to pass before anything lands.
 
 use crate::{
+    dynamodb_local::dynamodb_local,
     run::{run, run_with},
+    template::template,
     tools,
 };
 
@@ -14,6 +16,8 @@ pub(crate) fn ci() -> Result<(), String> {
     run("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let denied = run_with("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &DOCS)
         .and_then(|()| run("tests", "cargo", &["test", "--workspace", "--locked"]))
+        .and_then(|()| dynamodb_local())
+        .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))
 }

@@ -1,7 +1,18 @@
 //! The developer's commands: `cargo xtask <command>`.
 
+mod budgets;
 mod ci;
+mod dynamodb_local;
+mod e2e;
+mod http;
+mod journey;
+mod package;
+mod pay;
 mod run;
+mod sam;
+mod smoke;
+mod table;
+mod template;
 mod tools;
 
 use std::process::ExitCode;
@@ -18,13 +29,34 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What the platform may cost and what it does: one table, from real counters.
+    Budgets(budgets::Budgets),
     /// Every gate: format, lints, licences, documentation, tests.
     Ci,
+    /// The table's suites on Amazon's DynamoDB Local; needs a JVM.
+    DynamodbLocal,
+    /// The real template and binaries on an emulated AWS: deployed, sold through, broken, mended, changed, deleted.
+    E2e(e2e::E2e),
+    /// Builds every function as Lambda takes it, and weighs it.
+    Package(package::Package),
+    /// Buys a test ticket against any base URL.
+    Smoke(smoke::Smoke),
+    /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
+    Table(table::Arguments),
+    /// Lints template.yaml, and looks at it as `sam local` does.
+    Template,
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Budgets(arguments) => budgets::budgets(&arguments),
         Command::Ci => ci::ci(),
+        Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
+        Command::E2e(arguments) => e2e::e2e(&arguments),
+        Command::Package(arguments) => package::package(&arguments),
+        Command::Smoke(arguments) => smoke::smoke(&arguments),
+        Command::Table(arguments) => table::table(&arguments),
+        Command::Template => template::template(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

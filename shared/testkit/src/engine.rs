@@ -24,7 +24,7 @@
 //! | an item named twice in a transaction | the request is refused | conditions are tried first, in order: it may be cancelled for the first one's effect | no transaction of ours does it |
 //! | items that another transaction is at | calls come one after the other, nobody meets anybody | the same: 900 writes by six threads at one item, no `TransactionConflict` | [`Fault::TransactionConflict`] makes them |
 //! | busy partitions, lost calls, lost answers | never | never | [`Fault`] makes them on either |
-//! | stale reads, late indexes | never | never | only AWS has them: what relies on them is read consistently or looked at again |
+//! | stale reads, late indexes | never | none seen | only AWS has them: what relies on them is read consistently or looked at again |
 
 use std::{
     fmt,
