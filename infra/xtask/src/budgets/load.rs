@@ -43,9 +43,9 @@ pub(super) fn rows() -> Result<Vec<Row>, String> {
         std::fs::remove_dir_all(&directory).map_err(|why| format!("{}: {why}", directory.display()))?;
     }
     let kept = ["--data", &directory.to_string_lossy()].map(str::to_owned);
-    let holds = on_platform(&[], |stage| stage.holds())?;
-    let durable = on_platform(&kept, |stage| stage.holds())?;
-    let pairs = on_platform(&[], |stage| stage.pairs())?;
+    let holds = on_platform(&[], Stage::holds)?;
+    let durable = on_platform(&kept, Stage::holds)?;
+    let pairs = on_platform(&[], Stage::pairs)?;
     Ok(vec![
         Row::new("holds/s over HTTP, embedded (aim 1,200)", Budget::None, holds),
         Row::new("holds/s over HTTP, embedded with --data (aim 900)", Budget::None, durable),
