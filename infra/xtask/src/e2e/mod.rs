@@ -10,13 +10,12 @@ mod stage;
 mod stories;
 mod tap;
 
-use std::{fs, path::PathBuf, thread};
+use std::{fs, thread};
 
 use clap::Args;
 
 use crate::{
     package::{self, Arch},
-    run::root,
     tools,
 };
 use report::Report;
@@ -29,9 +28,6 @@ pub(crate) struct E2e {
     /// Deploys the packages of the last run instead of building them.
     #[arg(long)]
     no_build: bool,
-    /// The template to deploy.
-    #[arg(long, default_value_os_t = root().join("template.yaml"))]
-    template: PathBuf,
 }
 
 /// Builds, deploys, and lets every story happen. Servers stop whatever happens.
@@ -43,7 +39,7 @@ pub(crate) fn e2e(arguments: &E2e) -> Result<(), String> {
         let packages = work.join("target/lambda");
         report.step("packages", || package::build(&packages, Arch::host(), "release"))?;
     }
-    let mut stack = report.step("servers", || Stack::start(&work, &arguments.template))?;
+    let mut stack = report.step("servers", || Stack::start(&work))?;
     let told = tell(&mut report, &mut stack);
     if told.is_err() {
         println!("\n-- the emulator's last words\n{}", stack.emulator_log());
@@ -54,7 +50,11 @@ pub(crate) fn e2e(arguments: &E2e) -> Result<(), String> {
 
 /// The stories, in an order that lets the slow ones wait while others happen.
 fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
-    report.step("deployment", || stack.prepare().and_then(|()| stack.deploy(&[])))?;
+    report.step("deployment", || {
+        stack.prepare()?;
+        stack.deploy(&[])?;
+        stack.mend()
+    })?;
     let stage = report.story(stack, &stories::PUBLISH, || Stage::open(stack));
     let stage = stage.ok_or("nothing is on sale, so nothing else can be tried")?;
     // Until the timer has done its work, the schedule must not do it.

@@ -14,7 +14,7 @@ use super::{
     servers::{Server, free_port},
     tap::Tap,
 };
-use crate::tools;
+use crate::{run::root, tools};
 
 /// AWS's own tool.
 const SAM: &[&str] = &["aws-sam-cli==1.170.0"];
@@ -35,14 +35,12 @@ const MAIL_FROM: &str = "tickets@usher.example";
 /// The identity that it belongs to.
 const MAIL_IDENTITY: &str = "usher.example";
 /// Log events that a failure shows of each function.
-const LOG_EVENTS_SHOWN: usize = 40;
+const LOG_EVENTS_SHOWN: usize = 20;
 
 /// Where everything of a run lies.
 struct Places {
     /// Packages, logs, temporary files.
     work: PathBuf,
-    /// What is deployed.
-    template: PathBuf,
     /// Programs of SAM.
     sam: PathBuf,
     /// Programs of the emulator.
@@ -77,10 +75,9 @@ struct Resource {
 
 impl Stack {
     /// Starts the servers; deploys nothing yet. `work` holds the packages in `target/lambda`.
-    pub(crate) fn start(work: &Path, template: &Path) -> Result<Self, String> {
+    pub(crate) fn start(work: &Path) -> Result<Self, String> {
         let places = Places {
             work: work.to_owned(),
-            template: template.to_owned(),
             sam: tools::python("aws-sam-cli", SAM)?,
             ministack: tools::python("ministack", MINISTACK)?,
             localstripe: tools::python("localstripe", LOCALSTRIPE)?,
@@ -123,7 +120,7 @@ impl Stack {
     /// Deploys the template, for the first time or over what is there.
     pub(crate) fn deploy(&mut self, changes: &[(&str, &str)]) -> Result<(), String> {
         let template = self.places.work.join("template.yaml");
-        fs::copy(&self.places.template, &template).map_err(|why| format!("{}: {why}", template.display()))?;
+        fs::copy(root().join("template.yaml"), &template).map_err(|why| format!("{}: {why}", template.display()))?;
         let endpoint = self.endpoint();
         let mut parameters = vec![
             format!("PaymentSecretArn={}", self.payment_secret),
@@ -144,7 +141,33 @@ impl Stack {
         arguments.extend(parameters.iter().map(String::as_str));
         self.sam("deploy.log", &arguments)?;
         self.resources = self.read_resources()?;
-        self.allow_plain_connections()
+        Ok(())
+    }
+
+    /// Mends what the emulator cannot do, once, after the first deployment.
+    pub(crate) fn mend(&self) -> Result<(), String> {
+        // The bucket refuses connections in the clear, as it must; this machine's have nothing else.
+        let path = format!("/{}", self.id("Tickets")?);
+        self.aws.rest("s3", "DELETE", &path, &[("policy", "")], None)?.expect("the bucket's policy", 204)?;
+        // Generated secrets are of any characters, where the template asks for hexadecimal digits.
+        let secret = json!({"TICKET_SIGNING_KEY": "7e".repeat(32)});
+        let body = json!({
+            "SecretId": self.id("TicketSecret")?, "SecretString": secret.to_string(),
+            "ClientRequestToken": "seed".repeat(8),
+        });
+        self.aws.json("secretsmanager", "secretsmanager.PutSecretValue", &body)?;
+        // Mail is authorised for every sender or none, where the template names the one identity.
+        let statement = json!({"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let role = self.id("NotificationRole")?;
+        let fields = [
+            ("Action", "PutRolePolicy"),
+            ("Version", "2010-05-08"),
+            ("RoleName", role),
+            ("PolicyName", "emulated-mail"),
+            ("PolicyDocument", &policy),
+        ];
+        self.aws.query("iam", &fields)?.expect("the mail policy", 200).map(drop)
     }
 
     /// Deletes the stack.
@@ -179,12 +202,6 @@ impl Stack {
             Some((part(resource, "LogicalResourceId")?, Resource { kind, physical }))
         };
         Ok(elements(&xml, "member").iter().filter_map(resource).collect())
-    }
-
-    /// The bucket refuses connections in the clear, as it must; this machine's have nothing else.
-    fn allow_plain_connections(&self) -> Result<(), String> {
-        let path = format!("/{}", self.id("Tickets")?);
-        self.aws.rest("s3", "DELETE", &path, &[("policy", "")], None)?.expect("the bucket's policy", 204).map(drop)
     }
 
     /// The physical id of a resource that the template names.
@@ -250,9 +267,11 @@ impl Stack {
             Err(why) => return why,
         };
         let lines = events.iter().filter_map(|event| event["message"].as_str()).map(str::trim_end);
-        // Lambda's own lines say nothing.
-        let lambdas = |line: &&str| ["START ", "END ", "REPORT "].iter().any(|word| line.starts_with(word));
-        let lines: Vec<&str> = lines.filter(|line| !lambdas(line)).collect();
+        // Lambda's own lines and the metrics are no help.
+        let no_help = |line: &&str| {
+            ["START ", "END ", "REPORT "].iter().any(|word| line.starts_with(word)) || line.contains(r#""_aws":"#)
+        };
+        let lines: Vec<&str> = lines.filter(|line| !no_help(line)).collect();
         lines[lines.len().saturating_sub(LOG_EVENTS_SHOWN)..].join("\n")
     }
 
@@ -288,7 +307,8 @@ impl Places {
     /// Its own program listens on every interface of the machine.
     fn localstripe(&self, port: u16) -> Result<Server, String> {
         let program = format!(
-            "from aiohttp import web; from localstripe.server import app; web.run_app(app, host='127.0.0.1', port={port})"
+            "import logging; from aiohttp import web; from localstripe.server import app; \
+             logging.basicConfig(level=logging.INFO); web.run_app(app, host='127.0.0.1', port={port})"
         );
         let mut command = self.command(&self.localstripe.join("python"));
         command.args(["-c", &program]);

@@ -26,6 +26,8 @@ const MAIL_WITHIN: Duration = Duration::from_secs(60);
 /// From the first delivery of a message that cannot succeed to its dead-letter queue: five deliveries, each with a call
 /// of the provider that runs out of time.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(180);
+/// Longer than a call of the provider may take.
+const PROVIDER_CALL: Duration = Duration::from_secs(12);
 /// Seconds until a failed message comes again, while the poison is tried; deployed it is six minutes.
 const VISIBILITY_SECONDS: &str = "2";
 /// How long holds live after the update, where their show does not say.
@@ -282,6 +284,8 @@ pub(crate) fn poison(stack: &Stack, stage: &Stage) -> Result<(), String> {
     let given_up = eventually("both messages in the dead-letter queue", patience, || {
         Ok((stack.waiting("TimerFailures")? >= 2).then_some(()))
     });
+    // Those that were on their way when the last one was counted must not find the provider back.
+    thread::sleep(PROVIDER_CALL);
     stack.stripe.signal("CONT")?;
     given_up?;
     if leslie.booking(booking)?["status"] != "PENDING" {
