@@ -5,6 +5,7 @@
 mod support;
 
 mod availability;
+mod budgets;
 mod contract;
 mod events;
 mod expiry;
