@@ -46,8 +46,8 @@ def client(service, endpoint):
         service,
         endpoint_url=endpoint,
         region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
         config=Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 2}),
     )
 

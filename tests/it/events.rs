@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::support::Stage;
 
 /// Functions that answer HTTP calls; the others handle events.
-const HTTP: [&str; 6] = ["bookings", "browse", "confirm", "hold", "organise", "webhook"];
+pub(crate) const HTTP: [&str; 6] = ["bookings", "browse", "confirm", "hold", "organise", "webhook"];
 
-fn recorded() -> Vec<(String, PathBuf)> {
+pub(crate) fn recorded() -> Vec<(String, PathBuf)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let json = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -20,7 +20,7 @@ fn recorded() -> Vec<(String, PathBuf)> {
 }
 
 /// The recorded show does not exist here: the one on sale takes its place, so that the calls have something to do.
-fn event(path: &Path, show: &str) -> Value {
+pub(crate) fn event(path: &Path, show: &str) -> Value {
     let text = std::fs::read_to_string(path).unwrap();
     serde_json::from_str(&text.replace("shw_01990000000070008000000000000003", show)).unwrap()
 }

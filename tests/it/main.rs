@@ -16,4 +16,6 @@ mod metrics;
 mod openapi;
 mod payment;
 mod races;
+mod sam_local;
+mod template;
 mod ticket;
