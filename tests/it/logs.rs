@@ -145,3 +145,17 @@ fn every_field_that_a_function_logs_is_documented() {
         assert!(docs.contains(&format!("| `{name}` |")), "{name} is not documented");
     }
 }
+
+#[test]
+fn every_alarm_of_the_template_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let docs = std::fs::read_to_string(root.join("docs/observability.md")).unwrap();
+    let template = testkit::template::parse(testkit::template::TEXT).unwrap();
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let alarms: Vec<&String> =
+        resources.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm").map(|(name, _)| name).collect();
+    assert!(alarms.len() > 10, "{alarms:?}");
+    for name in alarms {
+        assert!(docs.contains(&format!("`{name}`")), "{name} is not documented");
+    }
+}

@@ -4,7 +4,7 @@
 //! Nothing is written unless [`crate::run::start`] said so: the embedded platform and tests stay quiet. A test hears what
 //! was measured with [`capture`].
 
-use std::{cell::RefCell, io::Write as _, sync::OnceLock, time::Duration};
+use std::{cell::RefCell, io::Write as _, pin::Pin, sync::OnceLock, time::Duration};
 
 use aws_lambda_events::dynamodb::EventRecord;
 use domain::{
@@ -148,13 +148,17 @@ pub(crate) fn write_to_stdout(stack: &str) {
 
 /// Runs `work` and answers, besides its result, what it measured on the way, in order. Ages are as of `now`. What runs
 /// in tasks of its own is not heard.
-pub async fn capture<T>(now: Timestamp, work: impl Future<Output = T>) -> (T, Vec<Sample>) {
+pub fn capture<'a, T: 'a>(
+    now: Timestamp,
+    work: impl Future<Output = T> + 'a,
+) -> Pin<Box<dyn Future<Output = (T, Vec<Sample>)> + 'a>> {
     let captured = Captured { now, samples: RefCell::default() };
     let work = async {
         let result = work.await;
         (result, CAPTURED.with(|captured| captured.samples.take()))
     };
-    CAPTURED.scope(captured, work).await
+    // A function's whole work is large: it is moved once, here.
+    Box::pin(CAPTURED.scope(captured, work))
 }
 
 /// `number` more.
