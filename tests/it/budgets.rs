@@ -36,7 +36,6 @@ async fn a_winning_hold_is_one_call_and_one_message() {
 
 /// The same booking, tally and seats in an empty table, put there by the bare SDK, cost what the hold did.
 #[tokio::test]
-#[expect(clippy::float_arithmetic, reason = "units come in halves, and no money is near")]
 async fn idempotency_costs_nothing() {
     let stage = Stage::open().await;
     stage.warm().await;

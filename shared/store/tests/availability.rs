@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     availability::{Counts, PackedRow, SeatState, SectionAvailability, pack},
-    ids::{RowId, SectionId},
+    ids::SectionId,
     plan::Row,
     time::{SignedDuration, shift},
 };
@@ -86,7 +86,13 @@ async fn many_sections_are_read_in_their_order() {
 }
 
 mod budgets {
-    use super::*;
+    use domain::{
+        availability::{Counts, PackedRow},
+        ids::RowId,
+    };
+    use testkit::sale;
+
+    use super::{published, read, section};
 
     /// A section of 40 rows of 32 seats, all touched: one read unit at most, and half a unit for 4 KB.
     #[tokio::test]

@@ -10,7 +10,7 @@ pub const MARK: &str = "BUDGET ";
 /// # Panics
 /// It is, or nobody knows (NaN).
 pub fn at_most(measure: &str, budget: f64, measured: f64) {
-    row(measure, json!("at most"), json!(budget), measured);
+    row(measure, &json!("at most"), &json!(budget), measured);
     assert!(measured <= budget, "{measure}: {measured}, at most {budget}");
 }
 
@@ -19,16 +19,16 @@ pub fn at_most(measure: &str, budget: f64, measured: f64) {
 /// # Panics
 /// It is, or nobody knows (NaN).
 pub fn at_least(measure: &str, budget: f64, measured: f64) {
-    row(measure, json!("at least"), json!(budget), measured);
+    row(measure, &json!("at least"), &json!(budget), measured);
     assert!(measured >= budget, "{measure}: {measured}, at least {budget}");
 }
 
 /// Something to know that has no budget.
 pub fn told(measure: &str, measured: f64) {
-    row(measure, json!(null), json!(null), measured);
+    row(measure, &json!(null), &json!(null), measured);
 }
 
-fn row(measure: &str, bound: serde_json::Value, budget: serde_json::Value, measured: f64) {
+fn row(measure: &str, bound: &serde_json::Value, budget: &serde_json::Value, measured: f64) {
     println!("{MARK}{}", json!({"measure": measure, "bound": bound, "budget": budget, "measured": measured}));
 }
 

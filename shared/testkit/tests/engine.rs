@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
-use testkit::engine::{Engine, Fault, FaultHook, Tally, URL_VARIABLE};
+use testkit::engine::{Engine, Fault, FaultHook, URL_VARIABLE};
 
 fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
@@ -166,7 +166,10 @@ async fn a_delay_delays() {
 mod budgets {
     #![expect(clippy::float_cmp, reason = "capacity units are halves, which floats hold exactly")]
 
-    use super::*;
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use testkit::engine::{Engine, Tally};
+
+    use super::{create, exists, text};
 
     #[tokio::test]
     async fn the_meter_counts_indexes_and_refused_writes() {
@@ -188,9 +191,9 @@ mod budgets {
 }
 
 mod embedded {
-    use testkit::engine::Options;
+    use testkit::engine::{Engine, Options};
 
-    use super::*;
+    use super::{create, delete, exists, text};
 
     #[tokio::test]
     async fn the_stream_tells_every_change_in_order_and_forgets_what_everybody_has() {

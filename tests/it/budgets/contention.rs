@@ -37,7 +37,6 @@ async fn refuse(app: Arc<hold::App>, instance: usize) {
 
 /// An instance pays for the first claim at seats that it has not seen taken; from then on it looks before it writes.
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::float_arithmetic, reason = "units come in halves, and no money is near")]
 async fn losing_attempts_on_a_sold_row_write_next_to_nothing() {
     let stage = Stage::open().await;
     stage.sell(ROW).await;

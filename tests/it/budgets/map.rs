@@ -42,6 +42,8 @@ const BOOKING_SEATS: usize = 90;
 const SEED: u64 = 50_000;
 /// Records that the stream is asked for at once, and that `project` is given at once.
 const RECORDS: u32 = 1_000;
+/// How long a call to the platform may take.
+const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// The stream's name; no function reads it.
 const STREAM_ARN: &str = "arn:aws:dynamodb:local:000000000000:table/usher/stream/local";
 
@@ -49,7 +51,7 @@ const STREAM_ARN: &str = "arn:aws:dynamodb:local:000000000000:table/usher/stream
 async fn stadium(directory: &std::path::Path) -> (Engine, Store, Show) {
     let options = Options { data: Some(directory.to_owned()), demo: true, ..Options::default() };
     let platform = Platform::start(options).await.expect("the platform starts");
-    let http = reqwest::Client::new();
+    let http = reqwest::Client::builder().timeout(CALL_TIMEOUT).build().unwrap();
     let get = async |path: String| -> Value {
         http.get(format!("{}{path}", platform.base_url())).send().await.unwrap().json().await.unwrap()
     };
@@ -178,7 +180,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::float_arithmetic, reason = "units come in halves, and no money is near")]
 async fn the_map_of_a_stadium_is_small_and_cheap() {
     let directory = tempfile::tempdir().unwrap();
     let (engine, store, show) = stadium(directory.path()).await;

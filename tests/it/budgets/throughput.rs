@@ -77,7 +77,6 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Rounds of both take turns, so that whatever else this machine does befalls both.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures time: `cargo xtask budgets` runs it"]
-#[expect(clippy::float_arithmetic, reason = "rates, and no money is near")]
 async fn a_hold_is_nearly_as_fast_as_its_transaction() {
     let engine = Engine::start(Options::default()).await.unwrap();
     let client = engine.client();
