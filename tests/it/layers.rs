@@ -61,7 +61,7 @@ fn only_its_own_crate_names_a_sdk() {
         ("aws-sdk-dynamodb", &["store", "testkit"]),
         ("aws-sdk-sqs", &["outbound"]),
         ("aws-sdk-eventbridge", &["outbound"]),
-        ("aws-sdk-s3", &["outbound"]),
+        ("aws-sigv4", &["outbound"]),
         ("aws-sdk-secretsmanager", &["outbound"]),
         ("aws-sdk-sesv2", &["outbound"]),
         ("lambda_http", &["edge"]),

@@ -20,7 +20,7 @@ async fn main() -> Result<(), edge::Failure> {
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
     let timers = SqsTimers::new(&aws, settings.text("TIMER_QUEUE_URL"), Arc::new(SystemClock));
-    let files = Arc::new(S3Files::new(&aws, settings.text("TICKET_BUCKET")));
+    let files = Arc::new(S3Files::new(&aws, &settings.text("TICKET_BUCKET"))?);
     let options = Options::new(&settings)?;
     let app = App::new(options, Settlement::new(store, Stripe::new(stripe)?, timers), files);
     edge::run::http(|request| bookings::handle(&app, request)).await

@@ -11,7 +11,7 @@ async fn main() -> Result<(), edge::Failure> {
     let settings = edge::run::start();
     let aws = edge::run::aws().await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
-    let files = Arc::new(S3Files::new(&aws, settings.text("TICKET_BUCKET")));
+    let files = Arc::new(S3Files::new(&aws, &settings.text("TICKET_BUCKET"))?);
     let app = App::new(&settings, store, files, Arc::new(SesMailer::new(&aws)), Arc::new(SystemClock))?;
     edge::run::events(|event| notification::handle(&app, event)).await
 }

@@ -8,12 +8,12 @@ pub(crate) fn tell(old: Option<&Booking>, new: &Booking) {
     for (metric, number) in counted(old, new).into_iter().filter(|&(_, number)| number > 0) {
         metrics::count(metric, number);
     }
-    let (status, reason) = words(new.status);
+    let status = new.status.as_str();
     tracing::info!(
         booking.id = %new.id,
         booking.version = new.version,
         booking.status = status,
-        booking.reason = reason,
+        booking.reason = new.status.reason().map(tracing::field::display),
         show.id = %new.show,
         "{} is {status}, version {}",
         new.id,
@@ -47,23 +47,4 @@ fn is_cancelled(booking: &Booking) -> bool {
 /// How far the refund is, where there is something to give back.
 fn refund(booking: &Booking) -> Option<RefundStatus> {
     booking.refund.filter(|refund| refund.amount_minor > 0).map(|refund| refund.status)
-}
-
-/// Status and reason in the API's words.
-fn words(status: Status) -> (&'static str, Option<&'static str>) {
-    match status {
-        Status::Pending => ("PENDING", None),
-        Status::Confirmed => ("CONFIRMED", None),
-        Status::Cancelled(reason) => (
-            "CANCELLED",
-            Some(match reason {
-                Reason::Expired => "expired",
-                Reason::Released => "released",
-                Reason::PaymentFailed => "payment-failed",
-                Reason::Buyer => "buyer",
-                Reason::ShowCancelled => "show-cancelled",
-                Reason::SeatsLost => "seats-lost",
-            }),
-        ),
-    }
 }

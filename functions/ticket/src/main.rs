@@ -11,7 +11,7 @@ async fn main() -> Result<(), edge::Failure> {
     let aws = edge::run::aws().await;
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
-    let files = Arc::new(S3Files::new(&aws, settings.text("TICKET_BUCKET")));
+    let files = Arc::new(S3Files::new(&aws, &settings.text("TICKET_BUCKET"))?);
     let app = App::new(&settings, store, files)?;
     edge::run::events(|event| ticket::handle(&app, event)).await
 }

@@ -80,16 +80,13 @@ pub(crate) fn secrets(directory: &Path) -> io::Result<Values> {
 }
 
 fn make_secrets() -> io::Result<Values> {
-    let random = || {
+    let bytes = || {
         let mut bytes = [0; SECRET_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(BASE64_STANDARD.encode(bytes))
+        Ok::<_, io::Error>(bytes)
     };
-    let digits = || {
-        let mut bytes = [0; SECRET_BYTES];
-        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-    };
+    let random = || bytes().map(|bytes| BASE64_STANDARD.encode(bytes));
+    let digits = || bytes().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
     let letters = || Ok::<_, io::Error>(random()?.replace(|c: char| !c.is_ascii_alphanumeric(), "x"));
     Ok(Values::from([
         ("BOOKING_ID_KEY".to_owned(), random()?),

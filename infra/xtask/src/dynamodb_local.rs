@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    run::{run, run_with},
+    run::{free_port, run, run_with},
     tools,
 };
 
@@ -88,7 +88,7 @@ impl Server {
     fn start(jar: &Path, work: &Path) -> Result<Self, String> {
         let told = |why: std::io::Error| format!("DynamoDB Local does not start: {why}");
         let log = work.join("log");
-        let port = free_port().map_err(told)?;
+        let port = free_port()?;
         let output = File::create(&log).map_err(told)?;
         let errors = output.try_clone().map_err(told)?;
         let library = format!("-Djava.library.path={}", jar.join("DynamoDBLocal_lib").display());
@@ -128,11 +128,6 @@ impl Drop for Server {
             eprintln!("DynamoDB Local may still run: {why}");
         }
     }
-}
-
-/// A port of this machine that nobody listens at.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Whether HTTP is spoken there; what it says is no matter.

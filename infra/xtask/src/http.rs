@@ -47,10 +47,8 @@ impl Http {
 
     /// A POST of a form, as browsers send it.
     pub(crate) fn post_form(&self, request: Builder, fields: &[(&str, &str)]) -> Result<Answer, String> {
-        let pairs: Vec<String> =
-            fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        self.send(request, Some(pairs.join("&").into_bytes()))
+        self.send(request, Some(pairs(fields).into_bytes()))
     }
 
     /// Any request.
@@ -91,6 +89,11 @@ impl Answer {
     pub(crate) fn is_problem(&self, status: u16, slug: &str) -> bool {
         self.status == status && self.json()["type"] == format!("urn:problem:usher:{slug}")
     }
+}
+
+/// Names and values as a query or a form has them.
+pub(crate) fn pairs(fields: &[(&str, &str)]) -> String {
+    fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect::<Vec<_>>().join("&")
 }
 
 /// `text` as it may stand in a query or a form: all but RFC 3986's unreserved characters escaped.

@@ -9,7 +9,6 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use flate2::{Compression, write::DeflateEncoder};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     run::{root, run, run_with},
@@ -277,12 +276,8 @@ fn verify(packages: &Path, arguments: &Package) -> Result<(), String> {
 
 /// Fails when the two folders differ in any byte.
 fn compare(one: &Path, other: &Path) -> Result<(), String> {
-    let digests = |folder: &Path| -> Result<Vec<(String, String)>, String> {
-        let digest = |content: &[u8]| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(files(folder, "")?.into_iter().map(|(path, content)| (path, digest(&content))).collect())
-    };
-    let (one, other) = (digests(one)?, digests(other)?);
-    let differ = |file: &&(String, String)| !other.contains(file);
+    let (one, other) = (files(one, "")?, files(other, "")?);
+    let differ = |file: &&(String, Vec<u8>)| !other.contains(file);
     let mut different: Vec<&str> = one.iter().filter(differ).map(|(path, _)| path.as_str()).collect();
     different.extend(other.iter().filter(|file| !one.contains(file)).map(|(path, _)| path.as_str()));
     different.sort_unstable();

@@ -1,6 +1,7 @@
 //! Runs programs, says which, and how long they took.
 
 use std::{
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -31,4 +32,10 @@ pub(crate) fn run_with(
     let status = status.map_err(|why| format!("{title}: {} does not start: {why}", program.display()))?;
     println!("== {title}: {} after {} s", if status.success() { "done" } else { "FAILED" }, began.elapsed().as_secs());
     if status.success() { Ok(()) } else { Err(format!("{title} failed")) }
+}
+
+/// A port of this machine that nobody listens at.
+pub(crate) fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|why| why.to_string())?;
+    Ok(listener.local_addr().map_err(|why| why.to_string())?.port())
 }

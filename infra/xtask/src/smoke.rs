@@ -10,7 +10,6 @@ use std::{
 
 use clap::Args;
 use serde_json::json;
-use ureq::http::Request;
 
 use crate::{
     journey::{Person, Site, Wish, text},
@@ -124,12 +123,9 @@ impl Drop for Embedded {
 /// Who buys, and where they pay.
 fn buyer(arguments: &Smoke, site: &Site) -> Result<(Person, Provider), String> {
     let Some(token) = &arguments.token else {
-        let request = Request::post(format!("{}/dev/token", site.base_url)).header("content-type", "application/json");
-        let body = json!({"sub": "smoke", "roles": [], "email": "smoke@example.com"});
-        let answer = site.http.send(request, Some(body.to_string().into_bytes()))?;
-        let answer = answer.expect("no --token, and no embedded platform to ask for one", 200)?;
-        let provider = Provider::stripe(&format!("{}/sandbox/stripe", site.base_url), None);
-        return Ok((site.person(text(&answer.json(), "accessToken")?), provider));
+        let buyer = site.local_person(&json!({"sub": "smoke", "roles": [], "email": "smoke@example.com"}));
+        let buyer = buyer.map_err(|why| format!("no --token, and no embedded platform to ask for one: {why}"))?;
+        return Ok((buyer, Provider::stripe(&format!("{}/sandbox/stripe", site.base_url), None)));
     };
     let key = test_key(env::var_os(KEY_VARIABLE).as_deref())?;
     Ok((site.person(token), Provider::stripe(&arguments.payment_url, Some(key))))

@@ -3,6 +3,8 @@
 //! `PENDING → CONFIRMED → CANCELLED`, `PENDING → CANCELLED`, and `CANCELLED(expired) → CONFIRMED` only by taking the
 //! seats and the cap again in one transaction (a late payment). A refund is a field, not a state.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -49,6 +51,13 @@ pub enum Reason {
     SeatsLost,
 }
 
+/// The word that it is serialized as.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// Where a booking is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -58,6 +67,27 @@ pub enum Status {
     Confirmed,
     /// It has no seats.
     Cancelled(Reason),
+}
+
+impl Status {
+    /// In the API's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Cancelled(_) => "CANCELLED",
+        }
+    }
+
+    /// Why it is CANCELLED, if it is.
+    #[must_use]
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Pending | Self::Confirmed => None,
+            Self::Cancelled(reason) => Some(reason),
+        }
+    }
 }
 
 /// One seat of a booking, at the price frozen when it was held.

@@ -2,7 +2,7 @@
 
 use domain::{
     Timestamp,
-    booking::{Booking, Reason, RefundStatus, Status},
+    booking::{Booking, Reason, RefundStatus},
     money::Money,
 };
 use serde::Serialize;
@@ -71,16 +71,11 @@ impl BookingView {
             quantity: line.quantity,
             price: money(line.price_minor),
         });
-        let (status, reason) = match booking.status {
-            Status::Pending => ("PENDING", None),
-            Status::Confirmed => ("CONFIRMED", None),
-            Status::Cancelled(reason) => ("CANCELLED", Some(reason)),
-        };
         Self {
             booking_id: booking.id.to_string(),
             show_id: booking.show.to_string(),
-            status,
-            reason,
+            status: booking.status.as_str(),
+            reason: booking.status.reason(),
             seats: seats.collect(),
             areas: areas.collect(),
             total: booking.total(),

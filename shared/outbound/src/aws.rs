@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 use domain::ProviderError;
 
 /// How long one try of a call may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a call may take with its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -35,6 +35,11 @@ pub(crate) fn trouble<E: ProvideErrorMetadata, R: Status>(call: &str, error: &Sd
         SdkError::ConstructionFailure(_) => ("the request cannot be built".to_owned(), None),
         _ => ("the answer cannot be read".to_owned(), None),
     };
+    judge(call, &text, status)
+}
+
+/// The failure of `call` in the service's words `text` and with its HTTP status; none when there was no answer.
+pub(crate) fn judge(call: &str, text: &str, status: Option<u16>) -> ProviderError {
     let detail = format!("{call}: {text}");
     let throttled = ["throttl", "limit", "toomany", "slowdown"].iter().any(|word| text.to_lowercase().contains(word));
     match status {

@@ -1,13 +1,31 @@
 //! Ticket files: private, fetched through a link that ends soon.
 
-use std::{sync::Arc, time::Duration};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_s3::{error::SdkError, presigning::PresigningConfig, primitives::ByteStream};
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sigv4::{
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
+    },
+    sign::v4,
+};
+use aws_smithy_runtime_api::{box_error::BoxError, client::identity::Identity};
 use domain::ProviderError;
+use reqwest::{Method, StatusCode, Url, header::CONTENT_TYPE};
 
-use crate::aws;
+use crate::{
+    aws,
+    http::{body, lost},
+};
+
+/// Tries of one request while S3 is out of order.
+const TRIES_MAX: u32 = 3;
+
+/// The pause after the first try; it grows by itself with each.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest life of a link. The links of AWS end with the credentials that signed them, often sooner than a day.
 pub const LINK_LIFETIME_MAX: Duration = Duration::from_hours(6);
@@ -44,70 +62,169 @@ pub(crate) fn check_key(key: &str) -> Result<(), ProviderError> {
     Err(ProviderError::Refused("a file key is made of letters, digits, '-', '_', '.' and '/'".to_owned()))
 }
 
-/// Files in an S3 bucket.
+/// Files in an S3 bucket: four plain requests, signed by AWS's own signer. The whole client of S3 would be a tenth of
+/// each function that links it.
 #[derive(Clone)]
 pub struct S3Files {
-    client: aws_sdk_s3::Client,
-    bucket: Arc<str>,
+    client: reqwest::Client,
+    credentials: SharedCredentialsProvider,
+    region: String,
+    /// The bucket's address, without a slash at its end.
+    bucket_url: String,
 }
 
 impl S3Files {
-    /// The files of `bucket`.
-    pub fn new(config: &SdkConfig, bucket: impl Into<Arc<str>>) -> Self {
+    /// The files of `bucket`. `Refused` when `config` lacks a region or credentials; nothing is sent yet.
+    pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, ProviderError> {
+        let lacks = |what: &str| ProviderError::Refused(format!("ticket files: there is no {what}"));
+        let region = config.region().ok_or_else(|| lacks("region"))?.to_string();
+        let credentials = config.credentials_provider().ok_or_else(|| lacks("source of credentials"))?;
+        let builder = reqwest::Client::builder()
+            .connect_timeout(aws::ATTEMPT_TIMEOUT)
+            .timeout(aws::ATTEMPT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none());
         // Buckets of an endpoint of our own (an emulator) have no host names of their own.
-        let path_style = config.endpoint_url().is_some();
-        let config = aws_sdk_s3::config::Builder::from(config);
-        let config = config.force_path_style(path_style).timeout_config(aws::timeouts()).build();
-        Self { client: aws_sdk_s3::Client::from_conf(config), bucket: bucket.into() }
+        let (bucket_url, builder) = match config.endpoint_url() {
+            Some(endpoint) if endpoint.starts_with("http:") => {
+                (format!("{}/{bucket}", endpoint.trim_end_matches('/')), builder.tls_certs_only([]))
+            }
+            Some(endpoint) => (format!("{}/{bucket}", endpoint.trim_end_matches('/')), builder),
+            None => (format!("https://{bucket}.s3.{region}.amazonaws.com"), builder),
+        };
+        let client = builder.build().map_err(|error| ProviderError::Refused(format!("ticket files: {error}")))?;
+        Ok(Self { client, credentials, region, bucket_url })
     }
+
+    /// What has to be added to a request so that S3 knows whose it is. Role credentials are renewed outside, so each
+    /// request asks for the present ones.
+    async fn sign(&self, request: &Unsigned<'_>, settings: SigningSettings) -> Result<SigningInstructions, BoxError> {
+        let identity: Identity = self.credentials.provide_credentials().await?.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()?;
+        let (body, headers) = (request.body.clone(), request.content_type.map(|value| ("content-type", value)));
+        let signable = SignableRequest::new(request.method.as_str(), &request.url, headers.into_iter(), body)?;
+        Ok(sign(signable, &parameters.into())?.into_parts().0)
+    }
+
+    /// Sends the request, again while S3 is out of order: each of them may be repeated.
+    async fn call(&self, name: &str, request: &Unsigned<'_>) -> Result<Answer, ProviderError> {
+        let mut tries = 1;
+        loop {
+            match self.call_once(name, request).await {
+                Err(ProviderError::Unavailable { .. }) if tries < TRIES_MAX => {
+                    tokio::time::sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn call_once(&self, name: &str, request: &Unsigned<'_>) -> Result<Answer, ProviderError> {
+        let mut settings = settings();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let signature = self.sign(request, settings).await.map_err(|error| unsigned(name, &error))?;
+        let mut sent = self.client.request(request.method.clone(), &request.url);
+        sent = request.content_type.into_iter().fold(sent, |sent, value| sent.header(CONTENT_TYPE, value));
+        sent = signature.headers().fold(sent, |sent, (header, value)| sent.header(header, value));
+        if let SignableBody::Bytes(bytes) = request.body {
+            sent = sent.body(bytes.to_vec());
+        }
+        let response = sent.send().await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let body = body(response, FILE_BYTES_MAX).await?;
+        if status.is_success() || status == StatusCode::NOT_FOUND {
+            return Ok(Answer { status, body });
+        }
+        Err(aws::judge(name, code(&body), Some(status.as_u16())))
+    }
+
+    fn request<'a>(&self, method: Method, key: &str) -> Result<Unsigned<'a>, ProviderError> {
+        check_key(key)?;
+        let url = format!("{}/{key}", self.bucket_url);
+        Ok(Unsigned { method, url, content_type: None, body: SignableBody::Bytes(&[]) })
+    }
+}
+
+/// A request before it is signed.
+struct Unsigned<'a> {
+    method: Method,
+    /// No part of it has to be escaped: see [`check_key`].
+    url: String,
+    content_type: Option<&'a str>,
+    body: SignableBody<'a>,
+}
+
+/// What S3 said: a success, or that something is not there.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+/// How requests to S3 are signed: paths as they are.
+fn settings() -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings
+}
+
+/// A request that could not be signed: the credentials could not be had, which may pass.
+fn unsigned(name: &str, error: &BoxError) -> ProviderError {
+    ProviderError::Unavailable { detail: format!("{name}: not signed: {error}"), retry_after_seconds: None }
+}
+
+/// S3's word for what is wrong.
+fn code(body: &[u8]) -> &str {
+    let text = str::from_utf8(body).unwrap_or_default();
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    code.map_or("unknown", |(code, _)| code)
 }
 
 #[async_trait]
 impl Files for S3Files {
     async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<(), ProviderError> {
-        check_key(key)?;
-        let request = self.client.put_object().bucket(&*self.bucket).key(key);
-        let request = request.content_type(content_type).body(ByteStream::from(bytes));
-        request.send().await.map(drop).map_err(|error| aws::trouble("PutObject", &error))
+        let request = self.request(Method::PUT, key)?;
+        let request = Unsigned { content_type: Some(content_type), body: SignableBody::Bytes(&bytes), ..request };
+        let answer = self.call("PutObject", &request).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.absent("PutObject")) }
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ProviderError> {
-        check_key(key)?;
-        let answer = match self.client.get_object().bucket(&*self.bucket).key(key).send().await {
-            Ok(answer) => answer,
-            Err(SdkError::ServiceError(failure)) if failure.err().is_no_such_key() => return Ok(None),
-            Err(error) => return Err(aws::trouble("GetObject", &error)),
-        };
-        let mut stream = answer.body;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| ProviderError::Unavailable {
-                detail: "GetObject: the body broke off".to_owned(),
-                retry_after_seconds: None,
-            })?;
-            if bytes.len() + chunk.len() > FILE_BYTES_MAX {
-                return Err(ProviderError::Garbled(format!("a file of more than {FILE_BYTES_MAX} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
+        let answer = self.call("GetObject", &self.request(Method::GET, key)?).await?;
+        match code(&answer.body) {
+            _ if answer.status.is_success() => Ok(Some(answer.body)),
+            "NoSuchKey" => Ok(None),
+            _ => Err(answer.absent("GetObject")),
         }
-        Ok(Some(bytes))
     }
 
     async fn exists(&self, key: &str) -> Result<bool, ProviderError> {
-        check_key(key)?;
-        match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(failure)) if failure.err().is_not_found() => Ok(false),
-            Err(error) => Err(aws::trouble("HeadObject", &error)),
-        }
+        // Answers to HEAD have no body: a bucket that is not there looks like a file that is not there.
+        Ok(self.call("HeadObject", &self.request(Method::HEAD, key)?).await?.status.is_success())
     }
 
     async fn link(&self, key: &str, lifetime: Duration) -> Result<String, ProviderError> {
-        check_key(key)?;
-        let lifetime = PresigningConfig::expires_in(lifetime.min(LINK_LIFETIME_MAX))
-            .map_err(|error| ProviderError::Refused(error.to_string()))?;
-        let request = self.client.get_object().bucket(&*self.bucket).key(key).presigned(lifetime).await;
-        request.map(|request| request.uri().to_owned()).map_err(|error| aws::trouble("GetObject", &error))
+        let request = Unsigned { body: SignableBody::UnsignedPayload, ..self.request(Method::GET, key)? };
+        let mut settings = settings();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(lifetime.min(LINK_LIFETIME_MAX));
+        let signature = self.sign(&request, settings).await.map_err(|error| unsigned("a link", &error))?;
+        let mut link = Url::parse(&request.url).map_err(|error| ProviderError::Refused(error.to_string()))?;
+        link.query_pairs_mut().extend_pairs(signature.params());
+        Ok(link.into())
+    }
+}
+
+impl Answer {
+    /// That what the request needs is not there.
+    fn absent(&self, name: &str) -> ProviderError {
+        aws::judge(name, code(&self.body), Some(self.status.as_u16()))
     }
 }
 
@@ -131,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_put_read_and_looked_for() {
         let (config, asked) = service(200, "%PDF").await;
-        let files = S3Files::new(&config, "tickets");
+        let files = S3Files::new(&config, "tickets").unwrap();
         files.put("a/b.pdf", "application/pdf", b"%PDF".to_vec()).await.unwrap();
         assert_eq!(files.get("a/b.pdf").await, Ok(Some(b"%PDF".to_vec())));
         assert_eq!(files.exists("a/b.pdf").await, Ok(true));
@@ -145,19 +262,19 @@ mod tests {
     #[tokio::test]
     async fn a_missing_file_is_no_error_but_a_missing_bucket_is() {
         let (config, _) = service(404, "<Error><Code>NoSuchKey</Code></Error>").await;
-        let files = S3Files::new(&config, "tickets");
+        let files = S3Files::new(&config, "tickets").unwrap();
         assert_eq!(files.get("a").await, Ok(None));
         let (config, _) = service(404, "").await;
-        assert_eq!(S3Files::new(&config, "tickets").exists("a").await, Ok(false));
+        assert_eq!(S3Files::new(&config, "tickets").unwrap().exists("a").await, Ok(false));
         let (config, _) = service(404, "<Error><Code>NoSuchBucket</Code></Error>").await;
-        let outcome = S3Files::new(&config, "tickets").get("a").await;
+        let outcome = S3Files::new(&config, "tickets").unwrap().get("a").await;
         assert!(matches!(outcome, Err(ProviderError::Refused(_))), "{outcome:?}");
     }
 
     #[tokio::test]
     async fn a_link_is_signed_and_ends() {
         let (config, asked) = service(200, "").await;
-        let link = S3Files::new(&config, "tickets").link("a/b.pdf", Duration::from_secs(600)).await.unwrap();
+        let link = S3Files::new(&config, "tickets").unwrap().link("a/b.pdf", Duration::from_secs(600)).await.unwrap();
         assert!(link.contains("/tickets/a/b.pdf?"), "{link}");
         assert!(link.contains("X-Amz-Expires=600") && link.contains("X-Amz-Signature="), "{link}");
         assert!(asked.lock().unwrap().is_empty(), "signing asks nobody");

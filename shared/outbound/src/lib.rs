@@ -5,6 +5,7 @@ mod aws;
 pub mod bus;
 pub mod clock;
 pub mod files;
+mod http;
 pub mod ids;
 pub mod local;
 pub mod mail;

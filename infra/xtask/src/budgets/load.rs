@@ -8,11 +8,9 @@ use std::{
 };
 
 use serde_json::json;
-use ureq::http::Request;
 
 use super::{Budget, Row};
 use crate::{
-    http::Http,
     journey::{Person, Site, Wish, list, text},
     pay::Provider,
     smoke::Embedded,
@@ -142,16 +140,11 @@ impl Stage {
                 if jobs.len() == count {
                     return Ok(jobs);
                 }
-                let token = token(&self.site.http, &self.site.base_url, jobs.len())?;
+                let buyer = json!({"sub": format!("buyer-{}", jobs.len()), "roles": []});
+                let token = self.site.local_person(&buyer)?.token;
                 jobs.push(Job { token, seat: text(seat, "seatId")?.to_owned() });
             }
         }
         Err(format!("the show has fewer than {count} seats"))
     }
-}
-
-fn token(http: &Http, base_url: &str, number: usize) -> Result<String, String> {
-    let request = Request::post(format!("{base_url}/dev/token")).header("content-type", "application/json");
-    let body = json!({"sub": format!("buyer-{number}"), "roles": []}).to_string().into_bytes();
-    Ok(text(&http.send(request, Some(body))?.expect("a token", 200)?.json(), "accessToken")?.to_owned())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use ureq::http::Request;
 
-use crate::http::{Answer, Http, escaped};
+use crate::http::{Answer, Http, pairs};
 
 /// Where the stack lives.
 pub(crate) const REGION: &str = "eu-central-1";
@@ -128,10 +128,6 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn pairs(fields: &[(&str, &str)]) -> String {
-    fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect::<Vec<_>>().join("&")
 }
 
 /// What stands inside each element of this name, in order. Enough XML for lists of names.

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::{
     aws::{ACCESS_KEY, Aws, REGION, SECRET_KEY, elements},
-    servers::{Server, free_port},
+    servers::Server,
     tap::Tap,
 };
-use crate::{run::root, tools};
+use crate::{
+    run::{free_port, root},
+    sam, tools,
+};
 
-/// AWS's own tool.
-const SAM: &[&str] = &["aws-sam-cli==1.170.0"];
 /// The emulator, with what its CloudFormation and its JWT authorizers need. It and SAM want different versions of one
 /// library.
 const MINISTACK: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"];
@@ -78,7 +79,7 @@ impl Stack {
     pub(crate) fn start(work: &Path) -> Result<Self, String> {
         let places = Places {
             work: work.to_owned(),
-            sam: tools::python("aws-sam-cli", SAM)?,
+            sam: sam::programs()?,
             ministack: tools::python("ministack", MINISTACK)?,
             localstripe: tools::python("localstripe", LOCALSTRIPE)?,
         };
@@ -177,7 +178,7 @@ impl Stack {
 
     fn sam(&self, log: &str, arguments: &[&str]) -> Result<(), String> {
         let mut command = self.places.command(&self.places.sam.join("sam"));
-        command.args(arguments).env("AWS_ENDPOINT_URL", self.endpoint()).env("SAM_CLI_TELEMETRY", "0");
+        command.args(arguments).env("AWS_ENDPOINT_URL", self.endpoint()).envs(sam::ENVIRONMENT);
         command.env("SAM_CLI_POLL_DELAY", "1").current_dir(&self.places.work);
         let output = command.output().map_err(|why| format!("sam does not start: {why}"))?;
         let text = [output.stdout, output.stderr].concat();

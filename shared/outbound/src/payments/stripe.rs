@@ -19,6 +19,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{METADATA_BOOKING, Payments, stopwatch::waiting};
+use crate::http::{body, lost};
 
 /// The version of the provider's API that this adapter was written against.
 const API_VERSION: &str = "2025-03-31.basil";
@@ -254,18 +255,11 @@ struct Answer {
 
 impl Answer {
     async fn read(request: RequestBuilder) -> Result<Self, ProviderError> {
-        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let response = request.send().await.map_err(|error| lost(&error))?;
         let (status, headers) = (response.status(), response.headers());
         let retry_after_seconds = number(headers, "retry-after");
         let replayed = headers.get("idempotent-replayed").is_some_and(|value| value == "true");
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(ProviderError::Garbled(format!("an answer of more than {ANSWER_BYTES_MAX} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Self { status, retry_after_seconds, replayed, body })
+        Ok(Self { status, retry_after_seconds, replayed, body: body(response, ANSWER_BYTES_MAX).await? })
     }
 
     /// Whether the provider replays a failure of its own: asking again under this key can only give it again.
@@ -297,17 +291,6 @@ impl Answer {
             _ => ProviderError::Garbled(format!("status {status}: {text}")),
         }
     }
-}
-
-/// A call without an answer: it may have been applied.
-fn lost(error: &reqwest::Error) -> ProviderError {
-    let what = match error {
-        error if error.is_timeout() => "timed out",
-        error if error.is_connect() => "cannot be reached",
-        error if error.is_builder() => "the request cannot be built",
-        _ => "the connection broke",
-    };
-    ProviderError::Unavailable { detail: what.to_owned(), retry_after_seconds: None }
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
