@@ -363,5 +363,26 @@ async fn run(stage: &Stage, contract: &Contract) {
     contract.answers(route, 200, olga.post(&path("blocks"), &blocks).await);
     contract.answers(route, 404, olga.post(&path("blocks"), &json!({"seatIds": [seat("E", 99)]})).await);
     contract.answers("GET /v1/shows/{showId}/sales", 200, olga.get(&path("sales")).await);
+    give_back_and_call_off(stage, contract).await;
     contract.answers("GET /v1/shows/{showId}/sales", 403, stage.buyer("ada").get(&path("sales")).await);
+}
+
+async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {
+    let olga = stage.organiser();
+    let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
+    let dora = stage.buyer("dora");
+    let booking = dora.buy(&[seat("D", 1)]).await;
+    let (route, part) = (
+        "POST /v1/shows/{showId}/refunds",
+        json!({"bookingId": id(&booking), "amount": {"amountMinor": 100, "currency": "INR"}}),
+    );
+    contract.sends(route, &part);
+    contract.answers(route, 200, olga.post_as("goodwill", &path("refunds"), &part).await);
+    contract.answers(route, 400, olga.post(&path("refunds"), &part).await);
+    contract.answers(route, 403, dora.post_as("goodwill", &path("refunds"), &part).await);
+    let progress = "GET /v1/shows/{showId}/cancellation";
+    contract.answers(progress, 404, olga.get(&path("cancellation")).await);
+    let show = format!("/v1/shows/{}", stage.show);
+    contract.answers("PATCH /v1/shows/{showId}", 200, olga.patch(&show, &json!({"status": "CANCELLED"})).await);
+    contract.answers(progress, 200, olga.get(&path("cancellation")).await);
 }

@@ -97,7 +97,8 @@ fn show_example() -> Value {
         "showId": SHOW_ID, "eventId": EVENT_ID, "venueId": VENUE_ID, "startsAt": "2027-01-05T13:30:00Z",
         "timeZone": "Asia/Kolkata", "onSaleAt": "2026-12-01T04:30:00Z", "status": "ON_SALE",
         "prices": [{"category": "standard", "price": money(17_800)}], "maxSeatsPerBuyer": 6, "holdTtlSeconds": 600,
-        "waitingRoom": {"enabled": false, "opensAt": null}, "planVersion": 1, "version": 1,
+        "waitingRoom": {"enabled": false, "opensAt": null}, "refundPolicy": [{"hoursBefore": 24, "percent": 100}],
+        "planVersion": 1, "version": 1,
     })
 }
 
@@ -239,7 +240,7 @@ fn bookings() -> Vec<Operation> {
         ),
         own("POST /v1/bookings/{bookingId}/confirm", "confirmBooking", "Start to pay, or finish a payment")
             .about("Repeatable. Pay at the provider with `clientSecret`; the seats are sold once it has authorised.")
-            .takes("ConfirmCommand", false, &json!({}))
+            .takes("ConfirmCommand", false, &json!({"acceptSubstitutes": false}))
             .refuses(&["hold-expired", "provider-unavailable"])
             .answers(200, "BookingWithPayment", "The booking and its payment", &paying),
         own("DELETE /v1/bookings/{bookingId}", "endBooking", "Release a hold, or cancel what is paid")
@@ -299,6 +300,12 @@ fn running() -> Vec<Operation> {
         "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
     });
     let blocked = json!({"showId": SHOW_ID, "action": "block", "seatIds": ["stalls:A:3"]});
+    let part = json!({"bookingId": booking_example()["bookingId"], "amount": money(5_000)});
+    let mut refunded = booking_example();
+    refunded["status"] = json!("CONFIRMED");
+    refunded["refund"] = json!({"amount": money(5_000), "percent": 14, "status": "pending"});
+    let called_off =
+        json!({"showId": SHOW_ID, "status": "running", "since": "2027-01-04T09:00:00Z", "bookingsLeft": 120});
     vec![
         own("PATCH /v1/shows/{showId}", "changeShow", "Pause, close, price or otherwise change your show")
             .takes("ShowChange", true, &json!({"status": "PAUSED"}))
@@ -308,6 +315,17 @@ fn running() -> Vec<Operation> {
             .takes("BlockCommand", true, &json!({"seatIds": ["stalls:A:3"]}))
             .refuses(&["unknown-seat", "seat-unavailable"])
             .answers(200, "BlockedSeats", "What was done", &blocked),
+        own("POST /v1/shows/{showId}/refunds", "giveBack", "Give part of a booking's money back; its seats stay sold")
+            .about("Once for each `Idempotency-Key`. The money is owed from this moment and given back within minutes.")
+            .keyed(true)
+            .takes("RefundCommand", true, &part)
+            .refuses(&["not-paid", "invalid", "conflict"])
+            .answers(200, "Booking", "The booking as it is now", &refunded),
+        own("GET /v1/shows/{showId}/cancellation", "getCancellation", "How far your cancelled show is")
+            .about(
+                "Cancel a show with `PATCH` and `status`: every booking ends, and what was paid is refunded in full.",
+            )
+            .answers(200, "Cancellation", "What is left to end", &called_off),
         own("GET /v1/shows/{showId}/sales", "getSales", "Sales figures of your show").answers(
             200,
             "Sales",

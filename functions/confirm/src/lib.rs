@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use domain::{Error, Refusal, ids::BookingId, payment::IntentStatus};
+use domain::{Error, Refusal, booking::Substitute, ids::BookingId, payment::IntentStatus};
 use edge::{
     Auth, Body, Call, Reply, Request, Response,
     http::BODY_BYTES_MAX,
@@ -21,10 +21,13 @@ pub struct App {
     pub settlement: Settlement,
 }
 
-/// The command has no options: whatever is in it is a misunderstanding.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConfirmCommand {}
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConfirmCommand {
+    /// Should the payment come too late, other seats side by side in the same category will do.
+    #[serde(default)]
+    accept_substitutes: bool,
+}
 
 #[derive(Serialize)]
 struct ConfirmView {
@@ -87,9 +90,13 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
 async fn confirm(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let caller = call.caller()?;
     let id: BookingId = call.path("bookingId")?;
-    let ConfirmCommand {} = call.body(BODY_BYTES_MAX)?;
+    let wanted: ConfirmCommand = call.body(BODY_BYTES_MAX)?;
     let booking = app.settlement.store.booking(id).await?;
-    booking.filter(|booking| booking.buyer == caller.user).ok_or(Refusal::NotFound("booking"))?;
+    let booking = booking.filter(|booking| booking.buyer == caller.user).ok_or(Refusal::NotFound("booking"))?;
+    if wanted.accept_substitutes && booking.substitute == Substitute::Refused {
+        // Nothing is lost where this fails: it is over then, or somebody else is at it, and `pay` finds out.
+        app.settlement.store.accept_substitutes(&booking).await?;
+    }
     let paying = app.settlement.pay(id).await?;
     let payment = PaymentView::new(&paying);
     let booking = BookingView::new(&paying.booking, app.settlement.clock.now());

@@ -4,13 +4,11 @@ use std::collections::HashSet;
 
 use domain::{
     Error, Refusal,
-    availability::{SeatState, state_at},
-    best::{Ask, best_block},
+    best::Ask,
     booking::Booking,
-    catalogue::Show,
     error::Unavailable,
     hold::Wish,
-    ids::{BookingId, IdempotencyKey, SeatId, SectionId, ShowId},
+    ids::{BookingId, IdempotencyKey, SeatId, ShowId},
 };
 use edge::Caller;
 
@@ -36,7 +34,7 @@ impl App {
         let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
         let mut lost: HashSet<SeatId> = HashSet::new();
         for _ in 0..BLOCKS_MAX {
-            let Some(block) = self.choose(&show, ask, &lost).await? else { break };
+            let Some(block) = self.catalogue.best_block(&show, ask, &lost).await? else { break };
             let wish = Wish::new(block, Vec::new())?.on_behalf_of(ask.fingerprint());
             match self.claim(caller, show.id, key, &wish).await {
                 Err(Error::Refused(Refusal::SeatUnavailable(taken))) => lost.extend(taken.into_iter().filter_map(seat)),
@@ -45,29 +43,6 @@ impl App {
         }
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
         self.replay(id, ask.fingerprint(), Refusal::NoBlock).await
-    }
-
-    /// The best block of the first section that has one, in plan order, without the seats that were just lost.
-    async fn choose(&self, show: &Show, ask: &Ask, lost: &HashSet<SeatId>) -> Result<Option<Vec<SeatId>>, Error> {
-        let plan = self.catalogue.plan_overview(show.venue, show.plan_version).await?;
-        let plan = plan.ok_or(Refusal::NotFound("plan"))?;
-        let wanted = |id: &SectionId| ask.section.as_ref().is_none_or(|section| section == id);
-        for overview in plan.sections.iter().filter(|section| wanted(&section.id)) {
-            let Some(section) = self.catalogue.plan_section(show.venue, show.plan_version, &overview.id).await? else {
-                continue;
-            };
-            let states = self.catalogue.availability(show.id, &overview.id).await?;
-            let is_free = |row: &domain::plan::Row, index: usize| {
-                let bits = states.rows.get(&row.id).map_or(&[][..], |packed| &packed.bits);
-                let id =
-                    || SeatId { section: section.id.clone(), row: row.id.clone(), seat: row.seats[index].name.clone() };
-                state_at(bits, index) == SeatState::Free && (lost.is_empty() || !lost.contains(&id()))
-            };
-            if let Some(block) = best_block(&section, ask, is_free) {
-                return Ok(Some(block));
-            }
-        }
-        Ok(None)
     }
 }
 

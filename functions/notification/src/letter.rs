@@ -1,7 +1,7 @@
 //! What a buyer is told, as plain data: decided from the booking as it is now, and nothing else.
 
 use domain::{
-    booking::{Booking, PAYMENT_FAILURES_MAX, Reason, RefundStatus, Status},
+    booking::{Booking, PAYMENT_FAILURES_MAX, Reason, RefundStatus, Status, Substitute},
     event::Kind,
     money::Money,
 };
@@ -37,26 +37,29 @@ pub struct Message {
 #[must_use]
 pub fn message(kind: Kind, booking: &Booking) -> Option<Message> {
     match kind {
-        Kind::BookingPaid => booking.is_paid().then(paid),
+        Kind::BookingPaid => booking.is_paid().then(|| paid(booking)),
         Kind::PaymentFailed => (booking.status == Status::Pending).then(|| payment_failed(booking)),
         Kind::BookingCancelled => match booking.status {
             Status::Cancelled(reason) => cancelled(reason, booking),
             Status::Pending | Status::Confirmed => None,
         },
         Kind::RefundDone => {
-            let refund = booking.refund.filter(|refund| refund.status == RefundStatus::Done)?;
-            Some(refunded(Money::new(refund.amount_minor, booking.currency)))
+            let refund = booking.refund.filter(|it| it.status == RefundStatus::Done && it.amount_minor > 0)?;
+            Some(refunded(Money::new(refund.amount_minor, booking.currency), booking))
         }
     }
 }
 
-fn paid() -> Message {
+fn paid(booking: &Booking) -> Message {
     let pdf = "Your tickets are attached: one page with one code for each place, to print or to show on a phone.";
     let care = "Each code admits one person once, so keep them to yourself.";
+    let others = "Your payment reached us after your hold had ended, and your seats were taken by then. As you agreed, \
+                  you have others: side by side, in the same category, at the same price. They are on your tickets.";
+    let others = (booking.substitute == Substitute::Made).then(|| others.to_owned());
     Message {
         subject: "Your tickets",
         headline: "You are going!",
-        paragraphs: vec![pdf.to_owned(), care.to_owned()],
+        paragraphs: others.into_iter().chain([pdf.to_owned(), care.to_owned()]).collect(),
         tone: Tone::Good,
         with_tickets: true,
     }
@@ -123,12 +126,15 @@ fn cancelled(reason: Reason, booking: &Booking) -> Option<Message> {
     Some(message)
 }
 
-fn refunded(amount: Money) -> Message {
+fn refunded(amount: Money, booking: &Booking) -> Message {
+    let keeps = booking.status == Status::Confirmed;
+    let amount = if keeps { format!("In all, {amount} of {}", booking.total()) } else { amount.to_string() };
     let text = format!("{amount} is on its way back to the card you paid with. Banks take a few days to show it.");
+    let tickets = keeps.then(|| "Your tickets stay as they are.".to_owned());
     Message {
         subject: "Your refund",
         headline: "Your refund is on its way",
-        paragraphs: vec![text],
+        paragraphs: std::iter::once(text).chain(tickets).collect(),
         tone: Tone::Plain,
         with_tickets: false,
     }
@@ -220,6 +226,22 @@ mod tests {
         booking.refund = Some(Refund { amount_minor: 17_800, percent: 50, status: RefundStatus::Pending });
         assert_eq!(message(Kind::RefundDone, &booking), None);
         booking.refund = Some(Refund { amount_minor: 17_800, percent: 50, status: RefundStatus::Done });
+        let kept = text(message(Kind::RefundDone, &booking));
+        assert!(
+            kept.starts_with("In all, ₹178.00 of ₹356.00 is on its way") && kept.contains("stay as they are"),
+            "{kept}"
+        );
+        booking.status = Status::Cancelled(Reason::Buyer);
         assert!(text(message(Kind::RefundDone, &booking)).starts_with("₹178.00 is on its way"));
+        booking.refund = Some(Refund { amount_minor: 0, percent: 0, status: RefundStatus::Done });
+        assert_eq!(message(Kind::RefundDone, &booking), None, "nothing is on its way");
+    }
+
+    #[test]
+    fn whoever_has_other_seats_is_told_why() {
+        let mut booking = paid_booking();
+        assert!(!text(message(Kind::BookingPaid, &booking)).contains("others"));
+        booking.substitute = Substitute::Made;
+        assert!(text(message(Kind::BookingPaid, &booking)).contains("As you agreed, you have others"));
     }
 }

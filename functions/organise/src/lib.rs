@@ -3,6 +3,7 @@
 mod blocks;
 mod check;
 mod events;
+mod refunds;
 mod sales;
 mod shows;
 mod venues;
@@ -70,6 +71,8 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "POST /v1/events/{eventId}/shows" => shows::create(app, call).await,
         "PATCH /v1/shows/{showId}" => shows::change(app, call).await,
         "POST /v1/shows/{showId}/blocks" => blocks::change(app, call).await,
+        "POST /v1/shows/{showId}/refunds" => refunds::give_back(app, call).await,
+        "GET /v1/shows/{showId}/cancellation" => refunds::progress(app, call).await,
         "GET /v1/shows/{showId}/sales" => sales::read(app, call).await,
         _ => Err(Refusal::NotFound("route").into()),
     }

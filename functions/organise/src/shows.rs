@@ -7,6 +7,7 @@ use domain::{
     catalogue::{HOLD_TTL_SECONDS, SEATS_PER_BUYER, Show, ShowStatus, WaitingRoom},
     ids::{CategoryId, EventId, ShowId, UserId, VenueId},
     money::Currency,
+    refund::{self, Policy},
 };
 use edge::{Call, Reply, catalogue::ShowView, http::BODY_BYTES_MAX};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ struct CreateShow {
     max_seats_per_buyer: Option<u32>,
     hold_ttl_seconds: Option<u32>,
     waiting_room: Option<WantedWaitingRoom>,
+    refund_policy: Option<Vec<refund::Step>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -64,7 +66,7 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let venue = venue.ok_or(Refusal::NotFound("venue"))?;
     let plan = app.store.plan_overview(venue.id, venue.plan_version).await?.ok_or(Refusal::NotFound("venue"))?;
     let now = app.clock.now();
-    let (currency, prices) = check_show(&wanted, &plan, now)?;
+    let (currency, prices, refund_policy) = check_show(&wanted, &plan, now)?;
     let id = ShowId::from_uuid(new_id(app, call, &format!("show of {event_id}"), &caller.user)?);
     let show = Show {
         id,
@@ -81,6 +83,7 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         max_seats_per_buyer: wanted.max_seats_per_buyer,
         hold_ttl_seconds: wanted.hold_ttl_seconds,
         waiting_room: wanted.waiting_room.map(WaitingRoom::from).unwrap_or_default(),
+        refund_policy,
         created_at: now,
         version: 1,
     };
@@ -92,7 +95,7 @@ fn check_show(
     wanted: &CreateShow,
     plan: &PlanOverview,
     now: Timestamp,
-) -> Result<(Currency, BTreeMap<CategoryId, i64>), Refusal> {
+) -> Result<(Currency, BTreeMap<CategoryId, i64>, Policy), Refusal> {
     let mut check = Check::default();
     let known: Vec<CategoryId> = plan.categories.iter().map(|category| category.id.clone()).collect();
     let prices = check.prices(&wanted.prices, &known);
@@ -113,8 +116,13 @@ fn check_show(
     if currency.is_err() {
         check.fault("/currency", "not an ISO 4217 currency code");
     }
+    let policy = wanted.refund_policy.clone().map_or_else(|| Ok(Policy::default()), Policy::new);
+    let policy = policy.unwrap_or_else(|faults| {
+        faults.into_iter().for_each(|fault| check.fault(fault.pointer, fault.detail));
+        Policy::default()
+    });
     check.done()?;
-    Ok((currency.map_err(|_| Refusal::Invalid(Vec::new()))?, prices))
+    Ok((currency.map_err(|_| Refusal::Invalid(Vec::new()))?, prices, policy))
 }
 
 /// The caller's own show, as it is now.
@@ -135,7 +143,7 @@ pub(crate) async fn change(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
             return Ok(Reply::json(200, &ShowView::new(&show, app.hold_ttl_seconds)));
         }
         let changed = Show { version: show.version + 1, ..changed };
-        if app.store.update_show(&changed).await? {
+        if app.store.update_show(&changed, app.clock.now()).await? {
             return Ok(Reply::json(200, &ShowView::new(&changed, app.hold_ttl_seconds)));
         }
     }

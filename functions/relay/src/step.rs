@@ -1,6 +1,6 @@
 //! What a step of a booking's life counts as, and its line in the log: the stream has every step once, whoever took it.
 
-use domain::booking::{Booking, Reason, RefundStatus, Status};
+use domain::booking::{Booking, Reason, Status};
 use edge::metrics::{self, Metric};
 
 /// Counts and logs the step from `old` to `new`.
@@ -31,8 +31,8 @@ fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 7] {
         (Metric::BookingsPaid, began(Booking::is_paid)),
         (Metric::LatePayments, usize::from(was(is_cancelled) && is_confirmed(new))),
         (Metric::PaymentsFailed, new.payment.failures.len().saturating_sub(failures)),
-        (Metric::RefundsOwed, began(|booking| refund(booking).is_some())),
-        (Metric::RefundsDone, began(|booking| refund(booking) == Some(RefundStatus::Done))),
+        (Metric::RefundsOwed, usize::from(given(new) > old.map_or(0, given))),
+        (Metric::RefundsDone, began(|booking| given(booking) > 0 && !booking.owes_refund())),
     ]
 }
 
@@ -44,7 +44,7 @@ fn is_cancelled(booking: &Booking) -> bool {
     matches!(booking.status, Status::Cancelled(_))
 }
 
-/// How far the refund is, where there is something to give back.
-fn refund(booking: &Booking) -> Option<RefundStatus> {
-    booking.refund.filter(|refund| refund.amount_minor > 0).map(|refund| refund.status)
+/// What is given back or owed in all, in minor units.
+fn given(booking: &Booking) -> i64 {
+    booking.refund.map_or(0, |refund| refund.amount_minor)
 }

@@ -1,6 +1,8 @@
 //! `sweep`: ends what is over and finishes what is owed. Woken by a timer per hold, and each minute for whatever those
 //! missed: correctness waits for neither.
 
+mod call_off;
+
 use std::time::Duration;
 
 use domain::{Error, Timestamp, ids::BookingId, settlement::Cause};
@@ -94,6 +96,7 @@ struct Found {
 /// see may be the worst of it.
 async fn tick(app: &App) -> Result<(), Failure> {
     let found = settle_due(app).await?;
+    call_off::all(app).await?;
     metrics::count(Metric::BookingsDue, found.bookings);
     metrics::took(Metric::DueOldestSeconds, found.waited);
     Ok(())

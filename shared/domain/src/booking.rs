@@ -142,12 +142,25 @@ pub enum RefundStatus {
 /// What is given back of what was paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refund {
-    /// In minor units of the booking's currency.
+    /// In all, in minor units of the booking's currency. It only grows.
     pub amount_minor: i64,
-    /// The share of the total, by the show's policy.
+    /// The share: the policy's when the buyer cancelled, else the part of the total that this is, rounded down.
     pub percent: u8,
     /// How far it is.
     pub status: RefundStatus,
+}
+
+/// Whether other seats will do, should a late payment find its own taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Substitute {
+    /// These seats or none.
+    #[default]
+    Refused,
+    /// Seats side by side in the same category will do.
+    Accepted,
+    /// It has other seats than those it held.
+    Made,
 }
 
 /// A hold, a sale, or what is left of one.
@@ -179,6 +192,8 @@ pub struct Booking {
     pub payment: Payment,
     /// What is given back, if anything.
     pub refund: Option<Refund>,
+    /// Whether its buyer takes other seats.
+    pub substitute: Substitute,
     /// Digest of the request that made it: the same key with another body is refused.
     pub fingerprint: [u8; 16],
     /// One more with every write.
@@ -210,6 +225,12 @@ impl Booking {
     #[must_use]
     pub fn is_payable(&self, now: Timestamp) -> bool {
         self.status == Status::Pending && !self.payment.closing && now < self.expires_at
+    }
+
+    /// Whether some of its money has yet to be given back.
+    #[must_use]
+    pub fn owes_refund(&self) -> bool {
+        self.refund.is_some_and(|refund| refund.status == RefundStatus::Pending)
     }
 
     /// Whether its tickets exist: the capture is recorded and nothing was given back since.

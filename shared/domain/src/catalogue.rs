@@ -12,6 +12,7 @@ use crate::{
     Timestamp,
     ids::{CategoryId, EventId, IdempotencyKey, ShowId, UserId, VenueId},
     money::{Currency, Money},
+    refund::Policy,
 };
 
 /// A show's holds live this long unless it says otherwise, in seconds.
@@ -178,6 +179,9 @@ pub struct Show {
     pub hold_ttl_seconds: Option<u32>,
     /// Whether buyers come in through the waiting room.
     pub waiting_room: WaitingRoom,
+    /// What buyers who cancel get back.
+    #[serde(default)]
+    pub refund_policy: Policy,
     /// When it was published.
     pub created_at: Timestamp,
     /// One more with every change.
@@ -333,6 +337,7 @@ mod tests {
             max_seats_per_buyer: None,
             hold_ttl_seconds: None,
             waiting_room: WaitingRoom::default(),
+            refund_policy: Policy::default(),
             created_at: at("2026-10-01T00:00:00Z"),
             version: 1,
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    booking::{Booking, RefundStatus, Status},
+    booking::{Booking, Reason, RefundStatus, Status},
     ids::{BookingId, ShowId},
 };
 
@@ -56,13 +56,16 @@ pub struct Event {
 #[must_use]
 pub fn between(old: Option<&Booking>, new: &Booking) -> Vec<Event> {
     let was = |test: fn(&Booking) -> bool| old.is_some_and(test);
-    let refunded = |b: &Booking| b.refund.is_some_and(|refund| refund.status == RefundStatus::Done);
+    let refunded =
+        |b: &Booking| b.refund.is_some_and(|refund| refund.status == RefundStatus::Done && refund.amount_minor > 0);
     let cancelled = |b: &Booking| matches!(b.status, Status::Cancelled(_));
+    let lost = |b: &Booking| b.status == Status::Cancelled(Reason::SeatsLost);
     let failures = old.map_or(0, |b| b.payment.failures.len());
     let happened = [
         (Kind::BookingPaid, new.is_paid() && !was(Booking::is_paid)),
         (Kind::PaymentFailed, new.payment.failures.len() > failures),
-        (Kind::BookingCancelled, cancelled(new) && !was(cancelled)),
+        // Whoever paid late was told before that the hold is over, and is told now what became of the payment.
+        (Kind::BookingCancelled, cancelled(new) && !was(cancelled) || lost(new) && !was(lost)),
         (Kind::RefundDone, refunded(new) && !was(refunded)),
     ];
     let kinds = happened.into_iter().filter(|&(_, it)| it).map(|(kind, _)| kind);
@@ -81,7 +84,7 @@ pub fn between(old: Option<&Booking>, new: &Booking) -> Vec<Event> {
 mod tests {
     use super::*;
     use crate::{
-        booking::{Reason, Refund},
+        booking::Refund,
         settlement::tests::{STARTED_AT, booking, instant},
     };
 
@@ -103,7 +106,10 @@ mod tests {
         let expired = booking(Status::Cancelled(Reason::Expired));
         let owed = refunded(booking(Status::Cancelled(Reason::Buyer)), RefundStatus::Pending);
         let done = refunded(owed.clone(), RefundStatus::Done);
-        let cases: [(&str, Option<&Booking>, &Booking, &[Kind]); 15] = [
+        let lost = booking(Status::Cancelled(Reason::SeatsLost));
+        let part = refunded(paid.clone(), RefundStatus::Pending);
+        let parted = refunded(paid.clone(), RefundStatus::Done);
+        let cases: [(&str, Option<&Booking>, &Booking, &[Kind]); 19] = [
             ("held", None, &held, &[]),
             ("failed", Some(&held), &failed, &[Kind::PaymentFailed]),
             ("failed, again told", Some(&failed), &failed, &[]),
@@ -117,6 +123,10 @@ mod tests {
             ("taken back", Some(&sold), &expired, &[Kind::BookingCancelled]),
             ("taken again", Some(&expired), &sold, &[]),
             ("cancelled and owed", Some(&paid), &owed, &[Kind::BookingCancelled]),
+            ("paid too late", Some(&expired), &lost, &[Kind::BookingCancelled]),
+            ("paid too late, again told", Some(&lost), &lost, &[]),
+            ("part is owed", Some(&paid), &part, &[]),
+            ("part is refunded", Some(&part), &parted, &[Kind::RefundDone]),
             ("refunded", Some(&owed), &done, &[Kind::RefundDone]),
             ("cancelled for nothing", Some(&paid), &done, &[Kind::BookingCancelled, Kind::RefundDone]),
         ];

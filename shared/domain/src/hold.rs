@@ -180,6 +180,7 @@ pub fn decide(
         due_at: Some(expires_at),
         payment: Payment::default(),
         refund: None,
+        substitute: crate::booking::Substitute::default(),
         fingerprint: wish.fingerprint(),
         version: 1,
     })

@@ -7,7 +7,7 @@
 
 use crate::{
     Timestamp,
-    booking::{Booking, PAYMENT_FAILURES_MAX, PROCESSING_QUIET_MAX, PROCESSING_RECHECK, Reason, RefundStatus, Status},
+    booking::{Booking, PAYMENT_FAILURES_MAX, PROCESSING_QUIET_MAX, PROCESSING_RECHECK, Reason, Status},
     payment::{Intent, IntentStatus},
     time::shift,
 };
@@ -21,6 +21,37 @@ pub enum Cause {
     Due,
     /// The buyer gives the hold back.
     Release,
+    /// The organiser has cancelled the show.
+    CallOff,
+}
+
+impl Cause {
+    /// Why a booking that has not been paid ends for this cause, while its time is not up.
+    const fn ends_for(self) -> Option<Reason> {
+        match self {
+            Self::Hint | Self::Due => None,
+            Self::Release => Some(Reason::Released),
+            Self::CallOff => Some(Reason::ShowCancelled),
+        }
+    }
+}
+
+/// Captures that the provider refuses of an authorisation that still stands, before it is given up.
+pub const CAPTURES_REFUSED_MAX: u32 = 2;
+
+/// What was tried in vain in this round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tried {
+    /// Its seats could not be taken again.
+    pub reclaim: bool,
+    /// How many captures were refused.
+    pub captures_refused: u32,
+}
+
+impl Tried {
+    const fn capture(self) -> bool {
+        self.captures_refused >= CAPTURES_REFUSED_MAX
+    }
 }
 
 /// What is known of the intent in this round.
@@ -67,6 +98,8 @@ pub enum Step {
     TakeBack,
     /// A payment came after the hold's end: take the same seats again, if they are free.
     Reclaim,
+    /// The money of a late payment is reserved and there are no seats for it: record that, so that the buyer is told.
+    LoseSeats,
     /// Money was taken and there are no seats for it: owe all of it.
     OweRefund,
     /// Make sure the provider has the refund, then record it.
@@ -79,13 +112,14 @@ pub enum Step {
     Alarm(&'static str),
 }
 
-/// The next step for `booking`. `reclaimable` says whether taking its seats again is still worth trying in this round.
+/// The next step for `booking`.
 #[must_use]
-pub fn next(booking: &Booking, known: &Known, cause: Cause, reclaimable: bool, now: Timestamp) -> Step {
+pub fn next(booking: &Booking, known: &Known, cause: Cause, tried: Tried, now: Timestamp) -> Step {
     match booking.status {
         Status::Pending => pending(booking, known, cause, now),
-        Status::Confirmed => confirmed(booking, known),
-        Status::Cancelled(reason) => cancelled(booking, known, reason, reclaimable),
+        Status::Confirmed if booking.is_paid() => paid(booking, known),
+        Status::Confirmed => confirmed(booking, known, tried),
+        Status::Cancelled(reason) => cancelled(booking, known, reason, tried),
     }
 }
 
@@ -101,17 +135,17 @@ fn is_failed(booking: &Booking) -> bool {
 fn pending(booking: &Booking, known: &Known, cause: Cause, now: Timestamp) -> Step {
     let payment = &booking.payment;
     let over = match cause {
-        Cause::Release => true,
+        Cause::Release | Cause::CallOff => true,
         Cause::Due => booking.is_overdue(now) || payment.closing,
         Cause::Hint => false,
     };
     if !over && !is_failed(booking) {
         return pending_hint(booking, known, cause);
     }
-    let reason = match cause {
+    let reason = match cause.ends_for() {
         _ if is_failed(booking) => Reason::PaymentFailed,
-        Cause::Release => Reason::Released,
-        Cause::Due | Cause::Hint => Reason::Expired,
+        Some(reason) => reason,
+        None => Reason::Expired,
     };
     if payment.started_at.is_none() {
         return Step::Release(reason);
@@ -126,7 +160,7 @@ fn pending(booking: &Booking, known: &Known, cause: Cause, now: Timestamp) -> St
         Known::Is(intent) => match intent.status {
             IntentStatus::Authorised | IntentStatus::Captured if matches(booking, intent) => Step::Confirm,
             IntentStatus::Captured => Step::Alarm("money of another amount was taken for a pending booking"),
-            IntentStatus::Processing if cause == Cause::Release => Step::Rest,
+            IntentStatus::Processing if cause.ends_for().is_some() => Step::Rest,
             IntentStatus::Processing => processing(booking, now),
             _ => Step::Close,
         },
@@ -168,14 +202,14 @@ fn closing(booking: &Booking, known: &Known, reason: Reason) -> Step {
     }
 }
 
-fn confirmed(booking: &Booking, known: &Known) -> Step {
-    if booking.payment.captured_at.is_some() {
-        return Step::Rest;
-    }
+/// Sold, not captured yet.
+fn confirmed(booking: &Booking, known: &Known, tried: Tried) -> Step {
     match known {
         Known::NotAsked if booking.payment.intent.is_some() => Step::Ask,
         Known::NotAsked => Step::Alarm("a confirmed booking has no intent"),
         Known::Is(intent) => match intent.status {
+            // The provider will not let us have it, for whatever reason: nobody shall wait for it any longer.
+            IntentStatus::Authorised if tried.capture() => Step::Cancel,
             IntentStatus::Authorised => Step::Capture,
             IntentStatus::Captured => Step::RecordCapture,
             IntentStatus::Cancelled => Step::TakeBack,
@@ -186,15 +220,22 @@ fn confirmed(booking: &Booking, known: &Known) -> Step {
     }
 }
 
-fn cancelled(booking: &Booking, known: &Known, reason: Reason, reclaimable: bool) -> Step {
-    let payment = &booking.payment;
-    let owes = booking.refund.is_some_and(|refund| refund.status == RefundStatus::Pending);
-    if booking.refund.is_some() && !owes {
-        return if booking.due_at.is_some() { Step::Settle } else { Step::Rest };
+/// Sold and captured; some of it may have to be given back.
+fn paid(booking: &Booking, known: &Known) -> Step {
+    match known {
+        _ if !booking.owes_refund() => Step::Rest,
+        Known::NotAsked if booking.payment.intent.is_some() => Step::Ask,
+        Known::Is(intent) if intent.status == IntentStatus::Captured => Step::Refund,
+        _ => Step::Alarm("a paid booking owes a refund of money that was not taken"),
     }
+}
+
+fn cancelled(booking: &Booking, known: &Known, reason: Reason, tried: Tried) -> Step {
+    let payment = &booking.payment;
+    let owes = booking.owes_refund();
     // Paid, then cancelled without a refund (the policy's 0 %): the money was dealt with in that very write.
     let dealt_with = payment.captured_at.is_some() && booking.refund.is_none();
-    if payment.started_at.is_none() || dealt_with {
+    if !owes && (booking.refund.is_some() || payment.started_at.is_none() || dealt_with) {
         return if booking.due_at.is_some() { Step::Settle } else { Step::Rest };
     }
     let intent = match known {
@@ -211,9 +252,10 @@ fn cancelled(booking: &Booking, known: &Known, reason: Reason, reclaimable: bool
             _ => Step::Cancel,
         };
     }
-    let again = reason == Reason::Expired && !payment.closing && reclaimable && matches(booking, intent);
+    let again = reason == Reason::Expired && !payment.closing && !tried.reclaim && matches(booking, intent);
     match intent.status {
         IntentStatus::Authorised | IntentStatus::Captured if again => Step::Reclaim,
+        IntentStatus::Authorised if reason == Reason::Expired => Step::LoseSeats,
         IntentStatus::Authorised => Step::Cancel,
         IntentStatus::Captured => Step::OweRefund,
         IntentStatus::Cancelled if booking.due_at.is_some() => Step::Settle,

@@ -4,6 +4,7 @@ use domain::{
     Timestamp,
     catalogue::{Category, Listed, ListedShow, ListedVenue, Show, ShowStatus, WaitingRoom, cheapest},
     money::Money,
+    refund::Policy,
 };
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub struct ShowView {
     max_seats_per_buyer: u32,
     hold_ttl_seconds: u32,
     waiting_room: WaitingRoom,
+    refund_policy: Policy,
     plan_version: u32,
     version: u64,
 }
@@ -52,6 +54,7 @@ impl ShowView {
             max_seats_per_buyer: show.max_seats_per_buyer(),
             hold_ttl_seconds: show.hold_ttl_seconds(hold_ttl_seconds),
             waiting_room: show.waiting_room,
+            refund_policy: show.refund_policy.clone(),
             plan_version: show.plan_version,
             version: show.version,
         }

@@ -2,7 +2,7 @@
 
 use domain::{
     Timestamp,
-    booking::{Booking, Reason, RefundStatus},
+    booking::{Booking, Reason, RefundStatus, Substitute},
     money::Money,
 };
 use serde::Serialize;
@@ -25,6 +25,9 @@ pub struct BookingView {
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundView>,
+    /// Whether it has other seats than those it held.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    substituted: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +91,7 @@ impl BookingView {
                 percent: refund.percent,
                 status: refund.status,
             }),
+            substituted: booking.substitute == Substitute::Made,
         }
     }
 }

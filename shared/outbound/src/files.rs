@@ -1,6 +1,6 @@
 //! Ticket files: private, fetched through a link that ends soon.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -13,11 +13,12 @@ use aws_sigv4::{
     sign::v4,
 };
 use aws_smithy_runtime_api::{box_error::BoxError, client::identity::Identity};
-use domain::ProviderError;
+use domain::{ProviderError, time::Clock as _};
 use reqwest::{Method, StatusCode, Url, header::CONTENT_TYPE};
 
 use crate::{
     aws,
+    clock::SystemClock,
     http::{body, lost},
 };
 
@@ -103,7 +104,7 @@ impl S3Files {
             .identity(&identity)
             .region(&self.region)
             .name("s3")
-            .time(SystemTime::now())
+            .time(SystemClock.now().into())
             .settings(settings)
             .build()?;
         let (body, headers) = (request.body.clone(), request.content_type.map(|value| ("content-type", value)));

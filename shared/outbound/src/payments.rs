@@ -1,5 +1,6 @@
 //! Card payments on Stripe's wire protocol: intents with manual capture, refunds, signed webhooks.
 
+pub mod circuit;
 pub mod stopwatch;
 pub mod stripe;
 pub mod webhook;
@@ -34,11 +35,18 @@ pub trait Payments: Send + Sync {
     /// The refunds of the intent, all pages.
     async fn refunds(&self, intent: &IntentId) -> Result<Vec<ProviderRefund>, ProviderError>;
 
-    /// Gives `amount` back, with the booking in the refund's metadata.
+    /// Gives `amount` back, with the booking in the refund's metadata. `made` is how many refunds of the booking the
+    /// provider lists: it is part of the idempotency key, so two who have seen the same give back once.
     async fn refund(
         &self,
         intent: &IntentId,
         booking: BookingId,
         amount: Money,
+        made: usize,
     ) -> Result<ProviderRefund, ProviderError>;
+
+    /// Whether calls are worth trying. `Unavailable`, with how long to wait, while the provider is known to be down.
+    fn check_up(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
 }

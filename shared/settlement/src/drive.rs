@@ -5,7 +5,7 @@ use domain::{
     booking::{Booking, PROCESSING_RECHECK, Status},
     ids::{BookingId, IntentId, ReceiptId},
     payment::Intent,
-    settlement::{Cause, Known, Step, next},
+    settlement::{Cause, Known, Step, Tried, next},
     time::shift,
 };
 
@@ -18,7 +18,7 @@ const STEPS_MAX: u32 = 24;
 struct Round {
     booking: Booking,
     known: Known,
-    reclaimable: bool,
+    tried: Tried,
 }
 
 impl Round {
@@ -43,12 +43,13 @@ impl Round {
     }
 
     /// Takes in what the provider says of the intent; "not in this state" means that it must be asked again.
-    fn learn(&mut self, answer: Result<Intent, ProviderError>) -> Result<(), Error> {
+    fn learn(&mut self, step: &Step, answer: Result<Intent, ProviderError>) -> Result<(), Error> {
         self.known = match answer {
             Ok(intent) => Known::Is(intent),
             Err(ProviderError::Refused(why)) => {
                 let id = self.booking.id;
                 tracing::info!(booking.id = %id, error = why, "the provider refused a step on {id}: {why}");
+                self.tried.captures_refused += u32::from(*step == Step::Capture);
                 Known::NotAsked
             }
             Err(error) => return Err(error.into()),
@@ -70,10 +71,10 @@ impl Settlement {
         receipt: Option<&ReceiptId>,
     ) -> Result<Option<Booking>, Error> {
         let Some(booking) = self.read(id).await? else { return Ok(None) };
-        let mut round = Round { booking, known: Known::NotAsked, reclaimable: true };
+        let mut round = Round { booking, known: Known::NotAsked, tried: Tried::default() };
         for _ in 0..STEPS_MAX {
             let now = self.clock.now();
-            let step = next(&round.booking, &round.known, cause, round.reclaimable, now);
+            let step = next(&round.booking, &round.known, cause, round.tried, now);
             tracing::debug!(booking.id = %id, booking.step = ?step, "{id}: {step:?}");
             if matches!(step, Step::Rest) {
                 return Ok(Some(round.booking));
@@ -120,9 +121,10 @@ impl Settlement {
             Step::TakeBack => store.take_back(booking).await?,
             Step::Reclaim => {
                 let written = self.reclaim(booking).await?;
-                round.reclaimable = written.is_some();
+                round.tried.reclaim = written.is_none();
                 written
             }
+            Step::LoseSeats => store.lose_seats(booking, now).await?,
             Step::OweRefund => store.owe_refund(booking, now).await?,
             Step::Refund => self.refund(booking).await?,
             Step::RecordRefund => store.record_refund(booking).await?,
@@ -144,9 +146,9 @@ impl Settlement {
         // A replayed creation is told as it was then, so only the id is believed; its state is asked for.
         if let (Step::Create, Ok(created)) = (step, &answer) {
             let present = self.payments.fetch(&created.id).await;
-            round.learn(present)?;
+            round.learn(step, present)?;
         } else {
-            round.learn(answer)?;
+            round.learn(step, answer)?;
         }
         Ok(true)
     }
@@ -163,27 +165,5 @@ impl Settlement {
             }
             None => self.read(booking.id).await,
         }
-    }
-
-    async fn reclaim(&self, booking: &Booking) -> Result<Option<Booking>, Error> {
-        let Some(show) = self.store.show(booking.show).await? else { return Ok(None) };
-        Ok(self.store.reclaim(booking, show.max_seats_per_buyer(), self.clock.now()).await?)
-    }
-
-    /// Looks for the refund among the provider's before making one: idempotency keys lapse, debts do not.
-    async fn refund(&self, booking: &Booking) -> Result<Option<Booking>, Error> {
-        let (Some(owed), Some(intent)) = (booking.refund, &booking.payment.intent) else { return Ok(None) };
-        let amount = domain::money::Money::new(owed.amount_minor, booking.currency);
-        let refunds = self.payments.refunds(intent).await?;
-        let ours = refunds.iter().find(|refund| refund.booking == Some(booking.id) && refund.amount == amount);
-        let accepted = match ours {
-            Some(refund) => refund.accepted,
-            None => self.payments.refund(intent, booking.id, amount).await?.accepted,
-        };
-        if !accepted {
-            let detail = format!("the refund of {} is not accepted yet", booking.id);
-            return Err(ProviderError::Unavailable { detail, retry_after_seconds: None }.into());
-        }
-        Ok(self.store.record_refund(booking).await?)
     }
 }

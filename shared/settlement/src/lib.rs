@@ -6,12 +6,18 @@
 
 mod drive;
 mod end;
+mod late;
 mod pay;
+mod refund;
 
 use std::sync::Arc;
 
 use domain::{Error, ProviderError, booking::Booking, ids::BookingId, time::Clock};
-use outbound::{clock::SystemClock, payments::Payments, timers::Timers};
+use outbound::{
+    clock::SystemClock,
+    payments::{Payments, circuit::Circuit},
+    timers::Timers,
+};
 use store::Store;
 
 pub use crate::pay::Paying;
@@ -30,9 +36,10 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Over these ports, by the machine's clock.
+    /// Over these ports, by the machine's clock, with a circuit around the provider.
     pub fn new(store: Store, payments: impl Payments + 'static, timers: impl Timers + 'static) -> Self {
-        Self { store, payments: Arc::new(payments), timers: Arc::new(timers), clock: Arc::new(SystemClock) }
+        let payments = Arc::new(Circuit::new(payments));
+        Self { store, payments, timers: Arc::new(timers), clock: Arc::new(SystemClock) }
     }
 
     /// Asks to be woken when `booking` is due. A lost timer costs promptness only, so it is logged and forgiven.

@@ -42,6 +42,8 @@ impl Settlement {
                 Status::Pending => {}
             }
             let written = if booking.payment.started_at.is_none() {
+                // Once it is written that a payment started, the hold cannot end without the provider.
+                self.payments.check_up()?;
                 self.store.start_payment(&booking, self.clock.now()).await?
             } else {
                 let intent = self.payments.create(booking.id, booking.total()).await?;

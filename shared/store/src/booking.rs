@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     StoreError, Timestamp,
-    booking::{AreaLine, Booking, Payment, Reason, Refund, RefundStatus, SeatLine, Status},
+    booking::{AreaLine, Booking, Payment, Reason, Refund, RefundStatus, SeatLine, Status, Substitute},
     ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::Currency,
     time::{from_millis, millis},
@@ -23,6 +23,8 @@ use crate::{
     codec::{Item, decode, encode, key_attributes, key_of, n, s},
     expression::Update,
     keys::{self, Key},
+    receipt::PartRequest,
+    transact::Transaction,
 };
 
 /// The index of a buyer's bookings.
@@ -88,6 +90,9 @@ struct BookingItem {
     /// Refund: amount, percent, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     z: Option<(i64, u8, RefundStatus)>,
+    /// Whether other seats will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    j: Option<Substitute>,
 }
 
 pub(crate) fn status_code(status: Status) -> &'static str {
@@ -128,6 +133,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         q: booking.payment.closing,
         k: booking.payment.captured_at.map(millis),
         z: booking.refund.map(|refund| (refund.amount_minor, refund.percent, refund.status)),
+        j: Some(booking.substitute).filter(|&it| it != Substitute::Refused),
     };
     encode(&Key::Booking(booking.id), &item)
 }
@@ -173,6 +179,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
             captured_at: maybe(item.k)?,
         },
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
+        substitute: item.j.unwrap_or_default(),
         fingerprint,
         version: item.v,
     })
@@ -214,8 +221,7 @@ pub(crate) fn settled(change: Update) -> Update {
 
 /// Sets CANCELLED with `reason`.
 pub(crate) fn cancelled(change: Update, reason: Reason) -> Update {
-    let reason = serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned));
-    let values = [(":x", s("X")), (":r", s(reason.unwrap_or_default()))];
+    let values = [(":x", s("X")), (":r", s(reason))];
     change.set("#s = :x", &[("#s", "s")], []).set("#r = :r", &[("#r", "r")], values)
 }
 
@@ -291,6 +297,12 @@ impl Store {
         self.change(booking.id, change).await
     }
 
+    /// Notes that other seats will do, should a late payment find these taken: PENDING, not closing.
+    pub async fn accept_substitutes(&self, booking: &Booking) -> Result<Option<Booking>, StoreError> {
+        let change = update_open(booking).set("#j = :accepted", &[("#j", "j")], [(":accepted", s("accepted"))]);
+        self.change(booking.id, change).await
+    }
+
     /// Records the booking's one intent: PENDING, not closing. Only after this may its secret be told.
     pub async fn record_intent(&self, booking: &Booking, intent: &IntentId) -> Result<Option<Booking>, StoreError> {
         let change = update_open(booking)
@@ -348,26 +360,56 @@ impl Store {
         self.change(booking.id, settled(change)).await
     }
 
-    /// Owes all that was taken: CANCELLED, nothing owed before.
+    /// Owes all that was taken: CANCELLED, nothing owed before. What had merely expired has lost its seats.
     pub async fn owe_refund(&self, booking: &Booking, now: Timestamp) -> Result<Option<Booking>, StoreError> {
-        let owed = refund_value(booking.total().amount_minor, 100, RefundStatus::Pending);
+        let owed = Refund { amount_minor: booking.total().amount_minor, percent: 100, status: RefundStatus::Pending };
         let change = update(booking)
             .require("#s = :x", &[("#s", "s")], [(":x", s("X"))])
             .require("attribute_not_exists(#z)", &[("#z", "z")], [])
-            .set("#z = :z", &[], [(":z", owed)]);
+            .set("#z = :z", &[], [(":z", refund_value(owed))]);
+        let change = match booking.status {
+            Status::Cancelled(Reason::Expired) => seats_lost(change),
+            _ => change,
+        };
         self.change(booking.id, due(change, booking.id, now)).await
     }
 
-    /// Records that the provider has the refund: it was the last debt.
+    /// Records that a late payment found no seats, and will have to be let go: CANCELLED(expired).
+    pub async fn lose_seats(&self, booking: &Booking, now: Timestamp) -> Result<Option<Booking>, StoreError> {
+        let change = update(booking).require(
+            "#s = :x AND #r = :expired",
+            &[("#s", "s"), ("#r", "r")],
+            [(":x", s("X")), (":expired", s(Reason::Expired))],
+        );
+        self.change(booking.id, due(seats_lost(change), booking.id, now)).await
+    }
+
+    /// Records that the provider has all of the refund as read: it was the last debt.
     pub async fn record_refund(&self, booking: &Booking) -> Result<Option<Booking>, StoreError> {
         let Some(refund) = booking.refund else { return Ok(None) };
-        let done = refund_value(refund.amount_minor, refund.percent, RefundStatus::Done);
-        let change = update(booking).require("#s = :x", &[("#s", "s")], [(":x", s("X"))]).set(
-            "#z = :z",
-            &[("#z", "z")],
-            [(":z", done)],
-        );
+        let done = refund_value(Refund { status: RefundStatus::Done, ..refund });
+        let change =
+            update(booking).require("attribute_exists(#z)", &[("#z", "z")], []).set("#z = :z", &[], [(":z", done)]);
         self.change(booking.id, settled(change)).await
+    }
+
+    /// Owes part of a sale's money, which keeps its seats: `refund` is the new total, and `request`, whose key was used
+    /// for nothing yet, is noted with it. CONFIRMED and captured.
+    pub async fn owe_part(
+        &self,
+        booking: &Booking,
+        refund: Refund,
+        request: &PartRequest,
+        now: Timestamp,
+    ) -> Result<Option<Booking>, StoreError> {
+        let change = update(booking)
+            .require("#s = :confirmed", &[("#s", "s")], [(":confirmed", s("C"))])
+            .require("attribute_exists(#k)", &[("#k", "k")], [])
+            .set("#z = :z", &[("#z", "z")], [(":z", refund_value(refund))]);
+        let transaction = Transaction::default()
+            .update(&Key::Booking(booking.id), due(change, booking.id, now))?
+            .create(request.receipt(now)?)?;
+        self.apply(booking, &transaction).await
     }
 
     /// Stops looking: CANCELLED.
@@ -417,12 +459,23 @@ impl Store {
     }
 }
 
-pub(crate) fn refund_value(amount_minor: i64, percent: u8, status: RefundStatus) -> AttributeValue {
-    let status = match status {
+pub(crate) fn refund_value(refund: Refund) -> AttributeValue {
+    let status = match refund.status {
         RefundStatus::Pending => "pending",
         RefundStatus::Done => "done",
     };
-    AttributeValue::L(vec![n(amount_minor), n(percent), s(status)])
+    AttributeValue::L(vec![n(refund.amount_minor), n(refund.percent), s(status)])
+}
+
+/// Seats as the item has them.
+pub(crate) fn seat_lines(seats: &[SeatLine]) -> AttributeValue {
+    let line = |line: &SeatLine| AttributeValue::L(vec![s(&line.seat), s(&line.category), n(line.price_minor)]);
+    AttributeValue::L(seats.iter().map(line).collect())
+}
+
+/// Sets the reason of what is CANCELLED.
+fn seats_lost(change: Update) -> Update {
+    change.set("#r = :lost", &[("#r", "r")], [(":lost", s(Reason::SeatsLost))])
 }
 
 fn extended(change: Update, booking: BookingId, until: Timestamp) -> Update {

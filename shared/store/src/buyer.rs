@@ -58,10 +58,14 @@ impl Store {
     pub async fn tallies(&self, show: ShowId) -> Result<Vec<(Key, Tally)>, StoreError> {
         let mut tallies = Vec::new();
         for shard in 0..keys::BUYER_SHARDS {
-            for item in self.query_partition(&keys::buyers(show, shard)).await? {
-                tallies.push((crate::codec::key_of(&item)?, tally(&item)?));
-            }
+            tallies.extend(self.tallies_in(show, shard).await?);
         }
         Ok(tallies)
+    }
+
+    /// What the buyers of one shard have at `show`.
+    pub async fn tallies_in(&self, show: ShowId, shard: u16) -> Result<Vec<(Key, Tally)>, StoreError> {
+        let items = self.query_partition(&keys::buyers(show, shard)).await?;
+        items.iter().map(|item| Ok((crate::codec::key_of(item)?, tally(item)?))).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Answers kept for a moment in this instance, so that what every buyer of a show reads is read once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
@@ -10,10 +10,11 @@ use std::{
 
 use domain::{
     StoreError,
-    availability::SectionAvailability,
+    availability::{SeatState, SectionAvailability, state_at},
+    best::{Ask, best_block},
     catalogue::{Event, Show, Venue},
-    ids::{EventId, SectionId, ShowId, VenueId},
-    plan::Section,
+    ids::{EventId, SeatId, SectionId, ShowId, VenueId},
+    plan::{Row, Section},
 };
 use futures::{
     FutureExt as _,
@@ -206,6 +207,37 @@ impl Catalogue {
         let key = (show, section.clone());
         let load = || async move { store.availability(show, &section).await.map(Arc::new).map(Some) };
         Ok(self.section_states.get(key, load).await?.unwrap_or_default())
+    }
+
+    /// The best block of the first section that has one, in plan order, without the seats in `lost`. By the map: the
+    /// claim decides what is free.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn best_block(
+        &self,
+        show: &Show,
+        ask: &Ask,
+        lost: &HashSet<SeatId>,
+    ) -> Result<Option<Vec<SeatId>>, StoreError> {
+        let Some(plan) = self.plan_overview(show.venue, show.plan_version).await? else { return Ok(None) };
+        let wanted = |id: &SectionId| ask.section.as_ref().is_none_or(|section| section == id);
+        for overview in plan.sections.iter().filter(|section| wanted(&section.id)) {
+            let Some(section) = self.plan_section(show.venue, show.plan_version, &overview.id).await? else {
+                continue;
+            };
+            let states = self.availability(show.id, &overview.id).await?;
+            let is_free = |row: &Row, index: usize| {
+                let bits = states.rows.get(&row.id).map_or(&[][..], |packed| &packed.bits);
+                let id =
+                    || SeatId { section: section.id.clone(), row: row.id.clone(), seat: row.seats[index].name.clone() };
+                state_at(bits, index) == SeatState::Free && (lost.is_empty() || !lost.contains(&id()))
+            };
+            if let Some(block) = best_block(&section, ask, is_free) {
+                return Ok(Some(block));
+            }
+        }
+        Ok(None)
     }
 
     /// The counts of all sections and areas of a show, at most 1 s old.

@@ -1,11 +1,16 @@
 //! Selling seats: the booking, every seat and the receipt in one transaction. The booking's id on the seat is the
 //! fencing token.
 
-use domain::{StoreError, Timestamp, booking::Booking, ids::ReceiptId, time::millis};
+use domain::{
+    StoreError, Timestamp,
+    booking::{Booking, SeatLine},
+    ids::ReceiptId,
+    time::millis,
+};
 
 use crate::{
     Store,
-    booking::{due, update, update_pending},
+    booking::{due, seat_lines, update, update_pending},
     buyer,
     codec::{encode, s},
     expression::Update,
@@ -44,9 +49,16 @@ impl Store {
         self.apply(booking, &transaction).await
     }
 
-    /// CANCELLED(expired) → CONFIRMED, for a payment that came after the hold's end: the same seats, if they are all
-    /// free, the same area places, if there are as many, and the cap, if there is room. It owes its capture again.
-    pub async fn reclaim(&self, booking: &Booking, cap: u32, now: Timestamp) -> Result<Option<Booking>, StoreError> {
+    /// CANCELLED(expired) → CONFIRMED, for a payment that came after the hold's end: `seats`, its own or others that cost
+    /// the same, if they are all free, the same area places, if there are as many, and the cap, if there is room. It owes
+    /// its capture again.
+    pub async fn reclaim(
+        &self,
+        booking: &Booking,
+        seats: &[SeatLine],
+        cap: u32,
+        now: Timestamp,
+    ) -> Result<Option<Booking>, StoreError> {
         // The buyer's condition passes on an empty tally, whatever the cap is now.
         if booking.places() > cap {
             return Ok(None);
@@ -61,12 +73,13 @@ impl Store {
             .require("attribute_not_exists(#z)", &[("#z", "z")], [])
             .set("#s = :confirmed", &[], [(":confirmed", s("C"))])
             .remove("#r", &[]);
+        let change = if seats == booking.seats { change } else { substituted(change, seats) };
         let buyer = Key::Buyer(booking.show, booking.buyer.clone());
         let mut transaction = Transaction::default()
             .update(&Key::Booking(booking.id), due(change, booking.id, now))?
             .update(&buyer, buyer::count_in(booking.id, booking.places(), cap))?;
         let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id) };
-        for line in &booking.seats {
+        for line in seats {
             transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;
         }
         for line in &booking.areas {
@@ -76,4 +89,10 @@ impl Store {
         tracing::info!(booking.id = %booking.id, at.ms = millis(now), "taking the seats of {} again", booking.id);
         self.apply(booking, &transaction).await
     }
+}
+
+/// The booking has these seats instead of those it held.
+fn substituted(change: Update, seats: &[SeatLine]) -> Update {
+    let values = [(":l", seat_lines(seats)), (":made", s("made"))];
+    change.set("#l = :l", &[("#l", "l")], []).set("#j = :made", &[("#j", "j")], values)
 }

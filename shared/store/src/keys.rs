@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use domain::ids::{AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId};
 
+/// Partition of the shows that are being called off: seldom more than one.
+pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
 /// A show's buyers are spread over this many partitions. Fixed for ever: a buyer's item is found by hashing.
 pub const BUYER_SHARDS: u16 = 64;
 /// The due index is spread over this many partitions, each of which the sweep walks.
@@ -42,6 +44,8 @@ pub enum Key {
     Availability(ShowId, SectionId),
     /// A notification that was taken note of, by sender and its id.
     Receipt(String, String),
+    /// A show that is being called off.
+    CallOff(ShowId),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -81,6 +85,7 @@ impl Key {
             Self::Months => ("CATALOGUE#MONTHS".to_owned(), "MONTHS".to_owned()),
             Self::Availability(show, section) => (format!("AVAIL#{show}#{section}"), "AVAIL".to_owned()),
             Self::Receipt(sender, id) => (format!("RECEIPT#{sender}#{id}"), "RECEIPT".to_owned()),
+            Self::CallOff(show) => (CALL_OFFS.to_owned(), show.to_string()),
         }
     }
 
@@ -140,6 +145,7 @@ impl Key {
                     let (sender, receipt) = rest.split_once('#')?;
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
+                "SHOWS" => Self::CallOff(id(sk)?),
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -274,6 +280,7 @@ mod tests {
             Just(Key::Months),
             (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
             ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
+            show().prop_map(Key::CallOff),
         ]
     }
 
@@ -320,6 +327,7 @@ mod tests {
             Key::Months,
             Key::Availability(show, section),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
+            Key::CallOff(show),
         ];
         let texts: Vec<String> = keys
             .iter()

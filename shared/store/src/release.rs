@@ -54,8 +54,7 @@ impl Store {
             &[("#k", "k")],
             [],
         );
-        let value = refund_value(refund.amount_minor, refund.percent, refund.status);
-        let change = cancelled(change, reason).set("#z = :z", &[("#z", "z")], [(":z", value)]);
+        let change = cancelled(change, reason).set("#z = :z", &[("#z", "z")], [(":z", refund_value(refund))]);
         let change = match refund.status {
             RefundStatus::Pending => due(change, booking.id, now),
             RefundStatus::Done => change,

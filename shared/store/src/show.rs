@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::{
-    Error, Fault, Refusal, StoreError,
-    catalogue::{SHOWS_PER_EVENT_MAX, Show, area_shares},
+    Error, Fault, Refusal, StoreError, Timestamp,
+    catalogue::{SHOWS_PER_EVENT_MAX, Show, ShowStatus, area_shares},
     ids::{EventId, ShowId},
     plan::Area,
 };
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Store,
     call::write_failed,
+    call_off::call_off_item,
     catalogue::entries_of,
     codec::{PK, decode, encode, key_attributes, key_of, n, s},
     created::{FINGERPRINT, Fingerprinted, same_request},
@@ -159,12 +160,13 @@ impl Store {
         if known.is_some_and(|known| known == fingerprint) { Ok(()) } else { Err(Refusal::IdempotencyMismatch.into()) }
     }
 
-    /// Writes `show`, read at the version before its own, and what its event lists of it. `false`: somebody else has
-    /// changed the show or the event's list since; read it again.
+    /// Writes `show`, read at the version before its own, and what its event lists of it. One that is cancelled goes on
+    /// the list of shows to call off in the same write. `false`: somebody else has changed the show or the event's list
+    /// since; read it again.
     ///
     /// # Errors
     /// The table's.
-    pub async fn update_show(&self, show: &Show) -> Result<bool, StoreError> {
+    pub async fn update_show(&self, show: &Show, now: Timestamp) -> Result<bool, StoreError> {
         let mut listed = self.listed(show.event, true).await?;
         let before = listed.as_ref().map(|listed| listed.shows.clone());
         if let Some(listed) = &mut listed {
@@ -177,6 +179,9 @@ impl Store {
         let update = Update::default().set("#s = :s, #n = :new", &names, [(":s", value), (":new", n(show.version))]);
         let update = update.require("#n = :old", &[], [(":old", n(show.version.saturating_sub(1)))]);
         let mut transaction = Transaction::default().update(&Key::Show(show.id), update)?;
+        if show.status == ShowStatus::Cancelled {
+            transaction = transaction.write(call_off_item(show.id, now)?)?;
+        }
         if let Some(listed) = listed.filter(|listed| Some(&listed.shows) != before.as_ref()) {
             transaction = transaction.update(&Key::Event(show.event), relist(&listed)?)?;
         }

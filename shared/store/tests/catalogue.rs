@@ -161,15 +161,15 @@ async fn publish(store: &Store) -> Result<(), Error> {
 async fn a_change_is_written_once_and_not_over_another() {
     let (_engine, store) = published().await;
     let paused = Show { status: ShowStatus::Paused, version: 2, ..sale::show() };
-    assert!(store.update_show(&paused).await.unwrap());
-    assert!(!store.update_show(&Show { version: 2, ..sale::show() }).await.unwrap());
+    assert!(store.update_show(&paused, sale::held_at()).await.unwrap());
+    assert!(!store.update_show(&Show { version: 2, ..sale::show() }, sale::held_at()).await.unwrap());
     assert_eq!(store.show_now(paused.id).await.unwrap(), Some(paused.clone()));
     let cheaper = Show {
         prices: [("silver".parse().unwrap(), 1), ("standing".parse().unwrap(), 2)].into(),
         version: 3,
         ..paused
     };
-    assert!(store.update_show(&cheaper).await.unwrap());
+    assert!(store.update_show(&cheaper, sale::held_at()).await.unwrap());
     let listed = store.listed(sale::event().id, true).await.unwrap().unwrap();
     assert_eq!((listed.shows[0].from_minor, listed.venues.len()), (1, 1));
     assert_eq!(listed.venues[0].name, sale::venue().name, "the name stays");

@@ -46,6 +46,8 @@ struct Books {
     refunds: Vec<(IntentId, ProviderRefund)>,
     /// Which intent an idempotency key made.
     keys: HashMap<BookingId, IntentId>,
+    /// Which refund an idempotency key made.
+    refund_keys: HashMap<(BookingId, usize), ProviderRefund>,
 }
 
 impl Books {
@@ -54,7 +56,11 @@ impl Books {
     }
 
     fn refunded(&self, id: &IntentId) -> i64 {
-        self.refunds.iter().filter(|(of, _)| of == id).map(|(_, refund)| refund.amount.amount_minor).sum()
+        self.refunds
+            .iter()
+            .filter(|(of, refund)| of == id && refund.accepted)
+            .map(|(_, refund)| refund.amount.amount_minor)
+            .sum()
     }
 }
 
@@ -130,6 +136,21 @@ impl Provider {
         }
     }
 
+    /// A day passes: idempotency keys of refunds are forgotten.
+    pub fn forget_keys(&self) {
+        self.books().refund_keys.clear();
+    }
+
+    /// The last refund that was accepted does not reach the buyer, and fails after all.
+    pub fn fail_refund(&self, booking: BookingId) {
+        let mut books = self.books();
+        let refund =
+            books.refunds.iter_mut().rev().find(|(_, refund)| refund.booking == Some(booking) && refund.accepted);
+        if let Some((_, refund)) = refund {
+            refund.accepted = false;
+        }
+    }
+
     /// Every intent made for the booking; more than one means that its key was not used.
     #[must_use]
     pub fn intents_of(&self, booking: BookingId) -> Vec<Intent> {
@@ -202,15 +223,18 @@ impl Payments for Provider {
         Ok(books.refunds.iter().filter(|(of, _)| of == intent).map(|(_, refund)| refund.clone()).collect())
     }
 
-    /// Remembers no idempotency keys of refunds, as the real one does not after a day: what is asked for twice is
-    /// given twice, if there is as much.
     async fn refund(
         &self,
         intent: &IntentId,
         booking: BookingId,
         amount: Money,
+        made: usize,
     ) -> Result<ProviderRefund, ProviderError> {
         let mut books = self.books();
+        if let Some(known) = books.refund_keys.get(&(booking, made)) {
+            let same = known.amount == amount;
+            return if same { Ok(known.clone()) } else { Err(ProviderError::Refused("another amount".to_owned())) };
+        }
         let left = {
             let intent = books.intent(intent)?.clone();
             if intent.status != IntentStatus::Captured {
@@ -223,6 +247,7 @@ impl Payments for Provider {
         }
         let refund = ProviderRefund { amount, booking: Some(booking), accepted: true };
         books.refunds.push((intent.clone(), refund.clone()));
+        books.refund_keys.insert((booking, made), refund.clone());
         Ok(refund)
     }
 }
@@ -335,7 +360,8 @@ impl Payments for FaultyPayments {
         intent: &IntentId,
         booking: BookingId,
         amount: Money,
+        made: usize,
     ) -> Result<ProviderRefund, ProviderError> {
-        self.carry(Call::Refund, self.provider.refund(intent, booking, amount)).await
+        self.carry(Call::Refund, self.provider.refund(intent, booking, amount, made)).await
     }
 }

@@ -121,6 +121,7 @@ pub fn show() -> Show {
         max_seats_per_buyer: Some(CAP),
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
+        refund_policy: domain::refund::Policy::default(),
         version: 1,
     }
 }
@@ -155,6 +156,7 @@ pub fn booking() -> Booking {
         due_at: Some(shift(held_at(), SignedDuration::from_mins(10))),
         payment: Payment::default(),
         refund: None,
+        substitute: domain::booking::Substitute::default(),
         fingerprint: [7; 16],
         version: 1,
     }

@@ -4,6 +4,7 @@ use domain::{
     booking::PLACES_PER_HOLD_MAX,
     catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
     ids::SLUG_CHARS_MAX,
+    refund::{HOURS_MAX, STEPS_MAX},
 };
 use serde_json::{Map, Value, json};
 use store::block::BLOCK_SEATS_MAX;
@@ -106,6 +107,10 @@ fn catalogue() -> Named {
         ("maxSeatsPerBuyer", count()),
         ("holdTtlSeconds", count()),
         ("waitingRoom", object(&[("enabled", flag()), ("opensAt", opens_at)])),
+        (
+            "refundPolicy",
+            described(refund_policy(), "What buyers who cancel get back; later than its last step nothing."),
+        ),
         ("planVersion", count()),
         ("version", described(count(), "One more with every change.")),
     ]);
@@ -116,6 +121,11 @@ fn catalogue() -> Named {
         ("Show", show),
         ("ShowPage", page("shows", "Show")),
     ]
+}
+
+fn refund_policy() -> Value {
+    let step = command(&[("hoursBefore", within(&(0..=HOURS_MAX))), ("percent", within(&(1..=100)))]);
+    json!({"type": "array", "items": step, "maxItems": STEPS_MAX})
 }
 
 fn plans() -> Named {
@@ -204,7 +214,8 @@ fn booking_fields() -> Named {
         ("expiresAt", described(time(), "When the hold ends, unless paid.")),
         ("serverTime", described(time(), "Now, for an honest countdown.")),
         ("version", count()),
-        ("refund?", refund),
+        ("refund?", described(refund, "In all, whoever gave it back, and whether some of it is still owed.")),
+        ("substituted?", described(flag(), "It was paid late and has other seats than those it held.")),
     ]
 }
 
@@ -251,11 +262,24 @@ fn commands() -> Named {
         ("accessible?", json!({"type": "boolean", "default": false})),
     ]);
     let about = format!("1 to {PLACES_PER_HOLD_MAX} seats and area places together, nothing twice.");
+    let substitutes = "Should the payment come too late: other seats side by side in the same category will do.";
+    let confirm =
+        command(&[("acceptSubstitutes?", described(json!({"type": "boolean", "default": false}), substitutes))]);
     vec![
         ("HoldCommand", described(hold, &about)),
         ("BestAvailableCommand", best),
-        ("ConfirmCommand", described(command(&[]), "It has no options; an empty body will do.")),
+        ("ConfirmCommand", described(confirm, "An empty body will do.")),
     ]
+}
+
+fn cancellation() -> Value {
+    let since = json!({"type": ["string", "null"], "format": "date-time"});
+    object(&[
+        ("showId", schema("ShowId")),
+        ("status", one_of(&["running", "done"])),
+        ("since", since),
+        ("bookingsLeft", described(count(), "Bookings that have not ended yet.")),
+    ])
 }
 
 fn organisers() -> Named {
@@ -289,6 +313,7 @@ fn organisers() -> Named {
         ("prices", prices.clone()),
     ];
     show.extend(options.clone());
+    show.push(("refundPolicy?", nullable(&refund_policy())));
     let mut change = vec![("status?", nullable(&schema("ShowStatus"))), ("prices?", nullable(&prices))];
     change.extend(options);
     vec![
@@ -297,6 +322,8 @@ fn organisers() -> Named {
         ("EventCommand", event),
         ("ShowCommand", command(&show)),
         ("ShowChange", described(command(&change), "What is left out stays as it is.")),
+        ("RefundCommand", command(&[("bookingId", schema("BookingId")), ("amount", schema("Money"))])),
+        ("Cancellation", cancellation()),
         ("BlockCommand", blocks(true)),
         ("BlockedSeats", blocks(false)),
         ("Sales", sales()),

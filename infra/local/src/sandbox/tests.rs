@@ -136,7 +136,7 @@ async fn a_payment_lives_from_creation_to_refund() {
     assert!(body.get("metadata").is_none(), "a browser does not read the platform's notes");
     assert_eq!(world.stripe.fetch(&intent.id).await.unwrap().status, IntentStatus::Authorised);
     assert_eq!(world.stripe.capture(&intent.id).await.unwrap().status, IntentStatus::Captured);
-    let half = world.stripe.refund(&intent.id, booking(1), rupees(8_900)).await.unwrap();
+    let half = world.stripe.refund(&intent.id, booking(1), rupees(8_900), 0).await.unwrap();
     assert!(half.accepted);
     assert_eq!(world.stripe.refunds(&intent.id).await, Ok(vec![half]));
     let kinds = [
@@ -163,7 +163,7 @@ async fn every_step_may_be_repeated() {
     assert_eq!(world.intent(1).await.status, IntentStatus::Authorised, "as it is now, not as it was made");
     for _ in 0..2 {
         assert_eq!(world.stripe.capture(&intent.id).await.unwrap().status, IntentStatus::Captured);
-        world.stripe.refund(&intent.id, booking(1), rupees(17_800)).await.unwrap();
+        world.stripe.refund(&intent.id, booking(1), rupees(17_800), 0).await.unwrap();
     }
     assert_eq!(world.sandbox.ledger().intents[0].refunded, 17_800);
     assert_eq!(world.stripe.refunds(&intent.id).await.unwrap().len(), 1);
@@ -254,13 +254,13 @@ async fn steps_are_refused_in_the_wrong_state() {
     let refused = |outcome: Result<domain::payment::Intent, ProviderError>| matches!(outcome, Err(ProviderError::Refused(why)) if why.starts_with("payment_intent_unexpected_state"));
     let intent = world.intent(1).await;
     assert!(refused(world.stripe.capture(&intent.id).await), "not paid");
-    assert!(world.stripe.refund(&intent.id, booking(1), rupees(1)).await.is_err(), "nothing to give back");
+    assert!(world.stripe.refund(&intent.id, booking(1), rupees(1), 0).await.is_err(), "nothing to give back");
     world.pay(&intent, "pm_card_visa").await;
-    assert!(world.stripe.refund(&intent.id, booking(9), rupees(1)).await.is_err(), "reserved, not taken");
+    assert!(world.stripe.refund(&intent.id, booking(9), rupees(1), 0).await.is_err(), "reserved, not taken");
     world.stripe.capture(&intent.id).await.unwrap();
     assert!(refused(world.stripe.cancel(&intent.id).await), "taken");
     assert_eq!(world.pay(&intent, "pm_card_visa").await.0, 400, "paid twice");
-    assert!(world.stripe.refund(&intent.id, booking(8), rupees(17_801)).await.is_err(), "more than was taken");
+    assert!(world.stripe.refund(&intent.id, booking(8), rupees(17_801), 0).await.is_err(), "more than was taken");
     let dead = world.intent(2).await;
     world.stripe.cancel(&dead.id).await.unwrap();
     assert_eq!(world.pay(&dead, "pm_card_visa").await.0, 400, "cancelled");
@@ -331,8 +331,8 @@ async fn a_faulty_provider_is_survived_by_asking_again() {
     assert!(world.stripe.capture(&intent.id).await.is_err());
     assert_eq!(world.stripe.capture(&intent.id).await.unwrap().status, IntentStatus::Captured);
     world.sandbox.fail_next(Operation::Refund, Fault::Lost);
-    assert!(world.stripe.refund(&intent.id, booking(1), rupees(100)).await.is_err());
-    assert!(world.stripe.refund(&intent.id, booking(1), rupees(100)).await.is_ok());
+    assert!(world.stripe.refund(&intent.id, booking(1), rupees(100), 0).await.is_err());
+    assert!(world.stripe.refund(&intent.id, booking(1), rupees(100), 0).await.is_ok());
     assert_eq!(world.sandbox.ledger().intents[0].refunded, 100);
 }
 
@@ -344,7 +344,7 @@ async fn the_books_survive_the_process() {
     let intent = before.intent(1).await;
     before.pay(&intent, "pm_card_visa").await;
     before.stripe.capture(&intent.id).await.unwrap();
-    before.stripe.refund(&intent.id, booking(1), rupees(800)).await.unwrap();
+    before.stripe.refund(&intent.id, booking(1), rupees(800), 0).await.unwrap();
     let ledger = before.sandbox.ledger();
     // No farewell: the first process is simply not asked any more.
     let after = World::at(Some(directory.path().to_owned())).await;

@@ -48,6 +48,7 @@ fn show() -> Show {
         max_seats_per_buyer: None,
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
+        refund_policy: crate::refund::Policy::default(),
         created_at: now(),
         version: 1,
     }

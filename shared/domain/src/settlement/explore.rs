@@ -12,11 +12,14 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
-use super::tests::{STARTED_AT, booking, instant, intent};
-use super::*;
+use super::{
+    tests::{STARTED_AT, booking, instant, intent},
+    *,
+};
+use crate::booking::RefundStatus;
 
 /// The function under exploration; the real one, or a sabotaged one that must be caught.
-pub(super) type Decide = fn(&Booking, &Known, Cause, bool, Timestamp) -> Step;
+pub(super) type Decide = fn(&Booking, &Known, Cause, Tried, Timestamp) -> Step;
 
 /// What the world around allows.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -30,12 +33,21 @@ pub(super) struct World {
     pub(super) fails: bool,
     /// Buyers end their bookings.
     pub(super) deletes: bool,
+    /// The organiser cancels the show, and gives part of the money back now and then.
+    pub(super) organises: bool,
     /// The provider lets an authorisation lapse.
     pub(super) lapses: bool,
+    /// The provider will not let an authorisation be captured.
+    pub(super) refuses: bool,
     /// The provider takes at once what it approves.
     pub(super) takes_at_once: bool,
     pub(super) decide: Decide,
 }
+
+/// Part of a booking's money.
+const PART: u8 = 1;
+/// All of it.
+const ALL: u8 = 2;
 
 /// A booking's item.
 #[expect(clippy::struct_excessive_bools, reason = "they are the item's own")]
@@ -47,7 +59,8 @@ struct Item {
     failures: u8,
     closing: bool,
     captured: bool,
-    refund: Option<RefundStatus>,
+    /// What is given back: [`PART`] or [`ALL`].
+    refund: Option<(u8, RefundStatus)>,
     phase: u8,
     due: bool,
 }
@@ -58,7 +71,9 @@ struct Account {
     intent: Option<IntentStatus>,
     failures: u8,
     told: bool,
-    refunded: bool,
+    /// No capture of it is accepted.
+    uncapturable: bool,
+    refunded: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,7 +91,7 @@ enum Work {
     /// `pay`: about to record it.
     Record,
     /// `drive`.
-    Drive { cause: Cause, known: Option<IntentStatus>, reclaimable: bool },
+    Drive { cause: Cause, known: Option<IntentStatus>, tried: Tried },
 }
 
 /// A function at work on booking `on`, with what it read of it; `stale` once somebody wrote it since.
@@ -114,7 +129,11 @@ impl Item {
         whole.payment.failures = (0..self.failures.count_ones()).map(|n| format!("e{n}").parse().unwrap()).collect();
         whole.payment.closing = self.closing;
         whole.payment.captured_at = self.captured.then(|| instant(STARTED_AT));
-        whole.refund = self.refund.map(|status| crate::booking::Refund { amount_minor: 1, percent: 100, status });
+        whole.refund = self.refund.map(|(part, status)| crate::booking::Refund {
+            amount_minor: i64::from(part),
+            percent: 100,
+            status,
+        });
         whole.due_at = self.due.then_some(whole.expires_at);
         whole
     }
@@ -127,12 +146,12 @@ impl Item {
 
 impl Actor {
     fn drive(on: usize, read: Item, cause: Cause) -> Self {
-        Self { on, read, stale: false, work: Work::Drive { cause, known: None, reclaimable: true } }
+        Self { on, read, stale: false, work: Work::Drive { cause, known: None, tried: Tried::default() } }
     }
 }
 
 /// All that a decision depends on.
-type Question = (Item, Option<IntentStatus>, Cause, bool);
+type Question = (Item, Option<IntentStatus>, Cause, Tried);
 
 thread_local! {
     /// What was decided, by function and question.
@@ -167,7 +186,7 @@ impl World {
                 books.items[on] = Some(actor.read);
                 Ok((("pay records", books, Some(Actor::drive(on, actor.read, Cause::Hint))), true))
             }
-            Work::Drive { cause, known, reclaimable } => self.drive(books, actor, (cause, known, reclaimable)),
+            Work::Drive { cause, known, tried } => self.drive(books, actor, (cause, known, tried)),
         }
     }
 
@@ -175,21 +194,26 @@ impl World {
         &self,
         mut books: Books,
         mut actor: Actor,
-        (cause, known, reclaimable): (Cause, Option<IntentStatus>, bool),
+        (cause, known, mut tried): (Cause, Option<IntentStatus>, Tried),
     ) -> Result<(Way, bool), String> {
         let on = actor.on;
-        let step = self.decided((actor.read, known, cause, reclaimable));
+        let step = self.decided((actor.read, known, cause, tried));
         let name = label(&step);
         if let Called::Knows(known) = call(&step, &mut books, on)? {
-            actor.work = Work::Drive { cause, known, reclaimable };
+            tried.captures_refused += u32::from(step == Step::Capture && known.is_none());
+            actor.work = Work::Drive { cause, known, tried };
             return Ok(((name, books, Some(actor)), false));
         }
         match step {
             Step::Rest => return Ok(((name, books, None), false)),
             Step::Alarm(what) => return Err(format!("alarm: {what}")),
-            Step::Refund if !books.accounts[on].refunded => {
-                books.accounts[on].refunded = true;
-                return Ok(((name, books, Some(actor)), false));
+            Step::Refund => {
+                let (owed, refunded) =
+                    (actor.read.refund.map_or(0, |(owed, _)| owed), &mut books.accounts[on].refunded);
+                if *refunded < owed {
+                    *refunded = owed;
+                    return Ok(((name, books, Some(actor)), false));
+                }
             }
             _ => {}
         }
@@ -197,8 +221,8 @@ impl World {
         if lost_the_race {
             actor.read = books.items[on].ok_or("an item vanished")?;
             actor.stale = false;
-            let reclaimable = reclaimable && step != Step::Reclaim;
-            actor.work = Work::Drive { cause, known: None, reclaimable };
+            tried.reclaim |= step == Step::Reclaim;
+            actor.work = Work::Drive { cause, known: None, tried };
             return Ok(((name, books, Some(actor)), false));
         }
         let goes_on = !matches!(step, Step::Extend { .. });
@@ -207,9 +231,9 @@ impl World {
 
     /// What is decided, asked once for each question.
     fn decided(&self, question: Question) -> Step {
-        let (item, known, cause, reclaimable) = question;
+        let (item, known, cause, tried) = question;
         let known = known.map_or(Known::NotAsked, |status| Known::Is(intent(status)));
-        let ask = || (self.decide)(&item.booking(), &known, cause, reclaimable, item.now());
+        let ask = || (self.decide)(&item.booking(), &known, cause, tried, item.now());
         let key = (self.decide as usize, question);
         STEPS.with_borrow_mut(|steps| steps.entry(key).or_insert_with(ask).clone())
     }
@@ -263,7 +287,7 @@ impl World {
             }
             Step::TakeBack => {
                 now.status == Status::Confirmed && !now.captured && {
-                    if !self.lapses {
+                    if !self.lapses && !self.refuses {
                         return Err("a sale is taken back: our own cancel killed its authorisation".to_owned());
                     }
                     now.cancel(Reason::PaymentFailed, false);
@@ -278,14 +302,24 @@ impl World {
                     true
                 }
             }
+            Step::LoseSeats => {
+                now.status == Status::Cancelled(Reason::Expired) && {
+                    (now.status, now.due) = (Status::Cancelled(Reason::SeatsLost), true);
+                    true
+                }
+            }
             Step::OweRefund => {
                 now.refund.is_none() && {
-                    (now.refund, now.due) = (Some(RefundStatus::Pending), true);
+                    (now.refund, now.due) = (Some((ALL, RefundStatus::Pending)), true);
+                    if now.status == Status::Cancelled(Reason::Expired) {
+                        now.status = Status::Cancelled(Reason::SeatsLost);
+                    }
                     true
                 }
             }
             Step::Refund | Step::RecordRefund => {
-                (now.refund, now.due) = (Some(RefundStatus::Done), false);
+                let owed = now.refund.map_or(0, |(owed, _)| owed);
+                (now.refund, now.due) = (Some((owed, RefundStatus::Done)), false);
                 true
             }
             Step::Settle => {
@@ -330,6 +364,9 @@ impl World {
             if self.deletes {
                 ways.extend(delete(books, on, item));
             }
+            if self.organises {
+                ways.extend(organise(books, on, item));
+            }
         }
         ways
     }
@@ -363,6 +400,11 @@ impl World {
                 }
                 Some(IntentStatus::Authorised) if self.lapses => {
                     reach("the authorisation lapses", IntentStatus::Cancelled, account.failures);
+                }
+                Some(IntentStatus::Authorised) if self.refuses && !account.uncapturable => {
+                    let mut after = *books;
+                    after.accounts[on].uncapturable = true;
+                    ways.push(("the provider will not capture it", after, None));
                 }
                 _ => {}
             }
@@ -468,6 +510,7 @@ impl World {
 fn call(step: &Step, books: &mut Books, on: usize) -> Result<Called, String> {
     use IntentStatus::{Authorised, Cancelled, Captured, Processing, RequiresAction, RequiresPayment};
     let item = books.items[on].ok_or("a step without an item")?;
+    let uncapturable = books.accounts[on].uncapturable;
     let intent = &mut books.accounts[on].intent;
     match step {
         Step::Ask => {}
@@ -478,6 +521,7 @@ fn call(step: &Step, books: &mut Books, on: usize) -> Result<Called, String> {
             None => return Err("cancels an intent that does not exist".to_owned()),
         },
         Step::Capture => match intent {
+            Some(Authorised) if uncapturable => return Ok(Called::Knows(None)),
             Some(Authorised | Captured) if item.status == Status::Confirmed => *intent = Some(Captured),
             Some(Authorised) => return Err("takes money for a booking that is not CONFIRMED".to_owned()),
             _ => return Ok(Called::Knows(None)),
@@ -527,15 +571,38 @@ fn delete(books: &Books, on: usize, item: Item) -> Vec<Way> {
         Status::Confirmed if !item.captured => {
             vec![("DELETE finishes the capture", *books, Some(Actor::drive(on, item, Cause::Due)))]
         }
-        Status::Confirmed => [RefundStatus::Pending, RefundStatus::Done]
-            .map(|refund| {
-                let mut after = *books;
-                let mut item = Item { refund: Some(refund), ..item };
-                item.cancel(Reason::Buyer, refund == RefundStatus::Pending);
-                (after.items[on], after.seat) = (Some(item), None);
-                ("DELETE cancels", after, Some(Actor::drive(on, item, Cause::Due)))
-            })
+        // By the policy all of it, or no more than was given back already.
+        Status::Confirmed => [(ALL, RefundStatus::Pending), item.refund.unwrap_or((0, RefundStatus::Done))]
+            .map(|refund| cancel(books, on, item, (Reason::Buyer, refund)))
             .into(),
+        Status::Cancelled(_) => Vec::new(),
+    }
+}
+
+/// A sale that is captured ends, with `refund` given back in all.
+fn cancel(books: &Books, on: usize, item: Item, (reason, refund): (Reason, (u8, RefundStatus))) -> Way {
+    let mut after = *books;
+    let mut item = Item { refund: Some(refund), ..item };
+    item.cancel(reason, refund.1 == RefundStatus::Pending);
+    (after.items[on], after.seat) = (Some(item), None);
+    ("a sale is cancelled", after, Some(Actor::drive(on, item, Cause::Due)))
+}
+
+fn organise(books: &Books, on: usize, item: Item) -> Vec<Way> {
+    match item.status {
+        Status::Pending => vec![("the show is called off", *books, Some(Actor::drive(on, item, Cause::CallOff)))],
+        Status::Confirmed if !item.captured => {
+            vec![("the show is called off: capture first", *books, Some(Actor::drive(on, item, Cause::Due)))]
+        }
+        Status::Confirmed => {
+            let mut ways = vec![cancel(books, on, item, (Reason::ShowCancelled, (ALL, RefundStatus::Pending)))];
+            if item.refund.is_none() {
+                let mut after = *books;
+                after.items[on] = Some(Item { refund: Some((PART, RefundStatus::Pending)), due: true, ..item });
+                ways.push(("part of it is to be given back", after, None));
+            }
+            ways
+        }
         Status::Cancelled(_) => Vec::new(),
     }
 }
@@ -572,14 +639,19 @@ fn balance(books: &Books) -> Result<(), String> {
     for (on, item) in books.items.iter().enumerate() {
         let Some(item) = item else { continue };
         let account = books.accounts[on];
-        let kept = account.intent == Some(IntentStatus::Captured) && !account.refunded;
-        let sold = item.status == Status::Confirmed && item.captured;
-        // A cancellation that the policy gives nothing back for.
-        let forfeited = item.status == Status::Cancelled(Reason::Buyer) && item.refund == Some(RefundStatus::Done);
+        let (owed, pending) = item.refund.map_or((0, false), |(owed, status)| (owed, status == RefundStatus::Pending));
+        let captured = account.intent == Some(IntentStatus::Captured);
+        let balanced = match item.status {
+            Status::Pending => false,
+            Status::Confirmed => item.captured && captured && account.refunded == owed && owed < ALL,
+            // A cancellation that the policy gives nothing back for.
+            Status::Cancelled(Reason::Buyer) if item.captured => captured && account.refunded == owed,
+            Status::Cancelled(_) => account.refunded == if captured { ALL } else { 0 },
+        };
         if item.status == Status::Pending || account.intent == Some(IntentStatus::Authorised) {
             return Err(format!("booking {on} is stuck: {item:?} {account:?}"));
         }
-        if (kept != sold && !(kept && forfeited)) || item.refund == Some(RefundStatus::Pending) || item.due {
+        if !balanced || pending || item.due {
             return Err(format!("the books of booking {on} do not balance: {item:?} {account:?}"));
         }
     }
@@ -611,6 +683,7 @@ fn label(step: &Step) -> &'static str {
         Step::RecordCapture => "records the capture",
         Step::TakeBack => "takes the sale back",
         Step::Reclaim => "reclaims",
+        Step::LoseSeats => "loses its seats",
         Step::OweRefund => "owes a refund",
         Step::Refund => "refunds",
         Step::RecordRefund => "records the refund",

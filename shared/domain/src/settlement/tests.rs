@@ -1,5 +1,9 @@
 use super::{explore::World, *};
-use crate::{booking::Refund, money::Money, time::SignedDuration};
+use crate::{
+    booking::{Refund, RefundStatus},
+    money::Money,
+    time::SignedDuration,
+};
 
 /// What the test booking costs.
 const TOTAL_MINOR: i64 = 25_600;
@@ -31,6 +35,7 @@ pub(crate) fn booking(status: Status) -> Booking {
         due_at: Some(instant(EXPIRES_AT)),
         payment: crate::booking::Payment::default(),
         refund: None,
+        substitute: crate::booking::Substitute::default(),
         fingerprint: [0; 16],
         version: 1,
     }
@@ -56,12 +61,15 @@ const INTENT_STATUSES: [IntentStatus; 6] = [
     IntentStatus::Cancelled,
 ];
 
+const NOTHING: Tried = Tried { reclaim: false, captures_refused: 0 };
+const EVERYTHING: Tried = Tried { reclaim: true, captures_refused: CAPTURES_REFUSED_MAX };
+
 /// One row of the table of everything that `next` may be asked.
 struct Row {
     booking: Booking,
     known: Known,
     cause: Cause,
-    reclaimable: bool,
+    tried: Tried,
     now: Timestamp,
     step: Step,
 }
@@ -93,10 +101,10 @@ impl Row {
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { booking, known, cause, reclaimable, now, step } = self;
+        let Self { booking, known, cause, tried, now, step } = self;
         let (status, payment, refund, due) = (booking.status, &booking.payment, booking.refund, booking.due_at);
         write!(f, "{status:?} {payment:?} {refund:?} due {due:?} known {known:?} {cause:?} ")?;
-        write!(f, "reclaimable {reclaimable} at {now} → {step:?}")
+        write!(f, "{tried:?} at {now} → {step:?}")
     }
 }
 
@@ -123,7 +131,8 @@ fn bookings() -> Vec<Booking> {
                     continue;
                 }
                 let cancelled = matches!(status, Status::Cancelled(_));
-                if refund.is_some() && !(cancelled && recorded) || captured && status == Status::Pending {
+                let may_refund = recorded && (cancelled || captured);
+                if refund.is_some() && !may_refund || captured && status == Status::Pending {
                     continue;
                 }
                 let mut booking = booking(status);
@@ -152,11 +161,11 @@ fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for booking in bookings() {
         for known in &knowns {
-            for cause in [Cause::Hint, Cause::Due, Cause::Release] {
-                for (reclaimable, seconds) in [(true, -1), (true, 0), (true, 1), (false, 1)] {
+            for cause in [Cause::Hint, Cause::Due, Cause::Release, Cause::CallOff] {
+                for (tried, seconds) in [(NOTHING, -1), (NOTHING, 0), (NOTHING, 1), (EVERYTHING, 1)] {
                     let now = shift(booking.expires_at, SignedDuration::from_secs(seconds));
-                    let step = next(&booking, known, cause, reclaimable, now);
-                    rows.push(Row { booking: booking.clone(), known: known.clone(), cause, reclaimable, now, step });
+                    let step = next(&booking, known, cause, tried, now);
+                    rows.push(Row { booking: booking.clone(), known: known.clone(), cause, tried, now, step });
                 }
             }
         }
@@ -197,7 +206,8 @@ fn seats_are_released_only_when_no_payment_was_started_or_the_fence_is_up_and_th
 fn a_live_hold_ends_only_by_its_buyer_or_its_third_failure() {
     always(|row| {
         let live = row.pends() && !row.booking.is_overdue(row.now) && !row.booking.payment.closing;
-        let wanted = row.cause == Cause::Release || row.booking.payment.failures.len() >= PAYMENT_FAILURES_MAX;
+        let wanted = matches!(row.cause, Cause::Release | Cause::CallOff)
+            || row.booking.payment.failures.len() >= PAYMENT_FAILURES_MAX;
         !live || wanted || !matches!(row.step, Step::Release(_) | Step::Close | Step::Cancel | Step::Extend { .. })
     });
 }
@@ -260,12 +270,12 @@ fn a_sale_whose_capture_is_not_recorded_never_rests() {
 }
 
 #[test]
-fn the_intent_of_a_sale_is_never_cancelled_and_that_of_a_hold_only_behind_the_fence() {
+fn the_intent_of_a_sale_is_cancelled_only_where_it_cannot_be_captured_and_that_of_a_hold_only_behind_the_fence() {
     let open = [IntentStatus::RequiresPayment, IntentStatus::RequiresAction, IntentStatus::Authorised];
     only(
         |step| *step == Step::Cancel,
         |row| match row.booking.status {
-            Status::Confirmed => false,
+            Status::Confirmed => row.tried == EVERYTHING && row.is(&[IntentStatus::Authorised]),
             Status::Pending => row.booking.payment.closing && row.is(&open),
             Status::Cancelled(_) => row.is(&open),
         },
@@ -298,7 +308,7 @@ fn seats_are_taken_again_only_for_an_expired_hold_that_is_paid_in_full_and_not_c
         |row| {
             let expired = row.booking.status == Status::Cancelled(Reason::Expired);
             let paid = row.is(&[IntentStatus::Authorised, IntentStatus::Captured]) && row.matches();
-            expired && paid && row.reclaimable && !row.booking.payment.closing && row.booking.refund.is_none()
+            expired && paid && !row.tried.reclaim && !row.booking.payment.closing && row.booking.refund.is_none()
         },
     );
 }
@@ -312,7 +322,7 @@ fn money_without_seats_is_never_kept() {
             cancelled && row.booking.refund.is_none() && payment.started_at.is_some() && payment.captured_at.is_none();
         let settles = match row.status() {
             Some(IntentStatus::Captured) => matches!(row.step, Step::OweRefund | Step::Reclaim),
-            Some(IntentStatus::Authorised) => matches!(row.step, Step::Cancel | Step::Reclaim),
+            Some(IntentStatus::Authorised) => matches!(row.step, Step::Cancel | Step::Reclaim | Step::LoseSeats),
             _ => true,
         };
         !lost || settles
@@ -344,6 +354,22 @@ fn the_books_are_closed_only_once_nobody_is_owed_anything() {
 }
 
 #[test]
+fn a_late_payment_without_seats_is_recorded_before_its_authorisation_is_let_go() {
+    only(
+        |step| *step == Step::LoseSeats,
+        |row| row.booking.status == Status::Cancelled(Reason::Expired) && row.is(&[IntentStatus::Authorised]),
+    );
+    always(|row| {
+        let late = row.booking.status == Status::Cancelled(Reason::Expired)
+            && row.is(&[IntentStatus::Authorised])
+            && row.booking.payment.started_at.is_some()
+            && row.booking.payment.captured_at.is_none()
+            && row.booking.refund.is_none();
+        !late || matches!(row.step, Step::Reclaim | Step::LoseSeats)
+    });
+}
+
+#[test]
 fn the_reason_says_why_it_ended() {
     let overdue = instant("2026-11-22T15:11:00Z");
     let dead = Known::Is(intent(IntentStatus::Cancelled));
@@ -356,13 +382,14 @@ fn the_reason_says_why_it_ended() {
         (booking(Status::Pending), Cause::Due, Reason::Expired),
         (booking(Status::Pending), Cause::Release, Reason::Released),
         (closing.clone(), Cause::Due, Reason::Expired),
-        (closing, Cause::Release, Reason::Released),
+        (closing.clone(), Cause::Release, Reason::Released),
+        (closing, Cause::CallOff, Reason::ShowCancelled),
         (failed.clone(), Cause::Hint, Reason::PaymentFailed),
         (failed.clone(), Cause::Due, Reason::PaymentFailed),
         (failed, Cause::Release, Reason::PaymentFailed),
     ];
     for (booking, cause, reason) in cases {
-        assert_eq!(next(&booking, &dead, cause, true, overdue), Step::Release(reason), "{cause:?} {reason:?}");
+        assert_eq!(next(&booking, &dead, cause, NOTHING, overdue), Step::Release(reason), "{cause:?} {reason:?}");
     }
 }
 
@@ -375,7 +402,7 @@ fn a_payment_that_processes_for_too_long_raises_an_alarm_and_still_keeps_its_sea
         [("2026-11-22T16:00:59Z", false), ("2026-11-22T16:01:00Z", true), ("2026-11-23T16:01:00Z", true)]
     {
         let until = shift(instant(now), PROCESSING_RECHECK);
-        assert_eq!(next(&waiting, &known, Cause::Due, true, instant(now)), Step::Extend { until, alarm }, "{now}");
+        assert_eq!(next(&waiting, &known, Cause::Due, NOTHING, instant(now)), Step::Extend { until, alarm }, "{now}");
     }
 }
 
@@ -387,12 +414,21 @@ fn the_margin_for_clocks_that_differ_is_kept() {
         ("2026-11-22T15:10:00.499Z", Step::Rest),
         ("2026-11-22T15:10:00.5Z", Step::Release(Reason::Expired)),
     ] {
-        assert_eq!(next(&hold, &Known::NotAsked, Cause::Due, true, instant(now)), step, "{now}");
+        assert_eq!(next(&hold, &Known::NotAsked, Cause::Due, NOTHING, instant(now)), step, "{now}");
     }
 }
 
-const LIFE: World =
-    World { bookings: 1, slots: 2, fails: true, deletes: true, lapses: false, takes_at_once: false, decide: next };
+const LIFE: World = World {
+    bookings: 1,
+    slots: 2,
+    fails: true,
+    deletes: true,
+    organises: false,
+    lapses: false,
+    refuses: false,
+    takes_at_once: false,
+    decide: next,
+};
 
 /// Explores, and demands that the world is about as large as it was when this was written: a way on that is cut off by
 /// mistake would prove nothing.
@@ -423,6 +459,16 @@ fn authorisations_that_lapse_always_balance() {
 }
 
 #[test]
+fn authorisations_that_cannot_be_captured_always_balance() {
+    holds(World { refuses: true, ..LIFE }, 800_000);
+}
+
+#[test]
+fn organisers_who_give_back_part_and_then_all_always_balance() {
+    holds(World { organises: true, fails: false, ..LIFE }, 50_000);
+}
+
+#[test]
 fn a_provider_that_takes_at_once_always_balances() {
     holds(World { takes_at_once: true, ..LIFE }, 600_000);
 }
@@ -431,7 +477,7 @@ fn a_provider_that_takes_at_once_always_balances() {
 #[test]
 fn each_part_of_the_protocol_is_needed() {
     type Sabotage = (&'static str, World);
-    let cases: [Sabotage; 6] = [
+    let cases: [Sabotage; 7] = [
         (
             "never asking about what is due",
             World {
@@ -468,6 +514,17 @@ fn each_part_of_the_protocol_is_needed() {
                 lapses: true,
                 decide: |b, k, c, r, now| match next(b, k, c, r, now) {
                     Step::TakeBack => Step::Rest,
+                    step => step,
+                },
+                ..LIFE
+            },
+        ),
+        (
+            "a sale that cannot be captured and is given up without cancelling its authorisation",
+            World {
+                refuses: true,
+                decide: |b, k, c, r, now| match next(b, k, c, r, now) {
+                    Step::Cancel if b.status == Status::Confirmed => Step::TakeBack,
                     step => step,
                 },
                 ..LIFE

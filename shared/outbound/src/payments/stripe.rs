@@ -42,9 +42,9 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// The provider's error texts are cut to this many characters.
 const DETAIL_CHARS_MAX: usize = 300;
 
-/// Keys that *create* tries: each next one only after the provider has stored a failure of its own under the one
-/// before and would replay it for a day.
-const CREATE_KEYS_MAX: u32 = 3;
+/// Keys that making an object tries: each next one only after the provider has stored a failure of its own under the
+/// one before and would replay it for a day.
+const KEYS_MAX: u32 = 3;
 
 /// How long calls may take.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +150,18 @@ impl Stripe {
         waiting(Answer::read(request)).await
     }
 
+    /// Makes an object under `key`; under the next one where the provider has stored a failure of its own.
+    async fn make(&self, path: &str, form: &[(&str, String)], key: &str) -> Result<Answer, ProviderError> {
+        let mut answer = self.post(path, form, Some(key)).await?;
+        for number in 2..=KEYS_MAX {
+            if !answer.is_stored_failure() {
+                break;
+            }
+            answer = self.post(path, form, Some(&format!("{key}-{number}"))).await?;
+        }
+        Ok(answer)
+    }
+
     /// Moves the intent by `step` to `goal`. A refusal is final only if the intent is not at the goal already.
     async fn advance(&self, intent: &IntentId, step: &str, goal: IntentStatus) -> Result<Intent, ProviderError> {
         let path = format!("payment_intents/{}/{step}", path_safe(intent.as_str())?);
@@ -175,21 +187,12 @@ impl Payments for Stripe {
             ("payment_method_types[]", "card".to_owned()),
             (METADATA_BOOKING_FIELD, booking.to_string()),
         ];
-        let mut tries = 1;
-        loop {
-            // An intent that a stored failure left behind was never told to anybody, so it can never be paid: the
-            // next key makes the one that is.
-            let key = if tries == 1 { booking.to_string() } else { format!("{booking}-{tries}") };
-            let answer = self.post("payment_intents", &form, Some(&key)).await?;
-            if answer.is_stored_failure() && tries < CREATE_KEYS_MAX {
-                tries += 1;
-                continue;
-            }
-            let replayed = answer.replayed;
-            let intent: Intent = answer.decode::<WireIntent>()?.try_into()?;
-            // A replay shows the intent as it was when it was made.
-            return if replayed { self.fetch(&intent.id).await } else { Ok(intent) };
-        }
+        // An intent that a stored failure left behind was never told to anybody, so it can never be paid.
+        let answer = self.make("payment_intents", &form, &booking.to_string()).await?;
+        let replayed = answer.replayed;
+        let intent: Intent = answer.decode::<WireIntent>()?.try_into()?;
+        // A replay shows the intent as it was when it was made.
+        if replayed { self.fetch(&intent.id).await } else { Ok(intent) }
     }
 
     async fn fetch(&self, intent: &IntentId) -> Result<Intent, ProviderError> {
@@ -229,15 +232,16 @@ impl Payments for Stripe {
         intent: &IntentId,
         booking: BookingId,
         amount: Money,
+        made: usize,
     ) -> Result<ProviderRefund, ProviderError> {
         let form = [
             ("payment_intent", intent.as_str().to_owned()),
             ("amount", provider_amount(amount)?.to_string()),
             (METADATA_BOOKING_FIELD, booking.to_string()),
         ];
-        // The amount is not part of the key: a booking is refunded once, and another amount is refused, not added.
-        let key = format!("{booking}-refund");
-        self.post("refunds", &form, Some(&key)).await?.decode::<WireRefund>()?.try_into()
+        // The amount is not part of the key: with another one the provider refuses, and the caller looks again.
+        let key = format!("{booking}-refund-{made}");
+        self.make("refunds", &form, &key).await?.decode::<WireRefund>()?.try_into()
     }
 }
 

@@ -4,5 +4,6 @@
 
 mod faults;
 mod life;
+mod money;
 mod races;
 mod stage;

@@ -148,7 +148,7 @@ async fn a_seat_reclaimed_while_its_first_holders_webhook_is_on_its_way_stays_wi
     let second = stage.wish(2, "bob", &["balcony:A:2"]);
     assert_eq!(stage.claim(&second).await, Claimed::Won);
     let told = stage.hint(first).await;
-    assert_eq!(told.status, Status::Cancelled(Reason::Expired));
+    assert_eq!(told.status, Status::Cancelled(Reason::SeatsLost));
     assert_eq!(stage.provider.intents_of(first)[0].status, IntentStatus::Cancelled, "nothing was taken");
     let paying = stage.settlement.pay(second.id).await.unwrap();
     stage.provider.attempt(&paying.intent.id, Outcome::Approved).unwrap();
@@ -187,7 +187,7 @@ async fn a_late_payment_whose_buyer_has_no_room_left_is_let_go() {
     other.areas = testkit::sale::booking().areas;
     other.areas[0].quantity = 3;
     assert_eq!(stage.claim(&other).await, Claimed::Won);
-    assert_eq!(stage.hint(id).await.status, Status::Cancelled(Reason::Expired));
+    assert_eq!(stage.hint(id).await.status, Status::Cancelled(Reason::SeatsLost));
     stage.settlement.end(other.id).await.unwrap();
     stage.balance().await;
 }

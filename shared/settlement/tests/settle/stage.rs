@@ -202,8 +202,9 @@ impl Stage {
         match booking.status {
             Status::Pending => panic!("{id} is PENDING for ever"),
             Status::Confirmed => {
-                assert!(booking.is_paid(), "{booking:?}");
-                assert_eq!((taken, back), (booking.total().amount_minor, 0), "{id} is sold");
+                assert!(booking.is_paid() && !booking.owes_refund(), "{booking:?}");
+                let given = booking.refund.map_or(0, |refund| refund.amount_minor);
+                assert_eq!((taken, back), (booking.total().amount_minor, given), "{id} is sold");
             }
             Status::Cancelled(_) => {
                 let owed = booking.refund.map_or(taken, |refund| refund.amount_minor);

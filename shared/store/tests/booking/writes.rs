@@ -153,7 +153,7 @@ async fn seats_are_taken_again_only_if_all_are_free_with_room_and_without_a_fenc
     let gone = stage.store.release(&closing, Reason::Expired).await.unwrap().unwrap();
     let reclaim = async |cap| {
         let booking = stage.read(&gone).await.unwrap();
-        stage.store.reclaim(&booking, cap, later(700)).await.unwrap()
+        stage.store.reclaim(&booking, &booking.seats, cap, later(700)).await.unwrap()
     };
     assert_eq!(reclaim(CAP).await, None, "the fence is up");
     table::forget_fence(&stage.engine, gone.id).await;

@@ -237,12 +237,12 @@ async fn a_refund_names_its_booking_and_has_its_key() {
     let made = json!({"id": "re_1", "amount": 8_900, "currency": "inr", "status": "succeeded",
         "metadata": {"booking_id": booking(1).to_string()}});
     let (stripe, asked) = provider(vec![say(200, made)]).await;
-    let refund = stripe.refund(&pi("pi_1"), booking(1), rupees(8_900)).await.unwrap();
+    let refund = stripe.refund(&pi("pi_1"), booking(1), rupees(8_900), 0).await.unwrap();
     assert_eq!(refund, ProviderRefund { amount: rupees(8_900), booking: Some(booking(1)), accepted: true });
     let asked = asked.lock().unwrap()[0].clone();
     assert_eq!(asked.call, "POST /v1/refunds");
     assert_eq!(asked.form, format!("payment_intent=pi_1&amount=8900&metadata%5Bbooking_id%5D={}", booking(1)));
-    assert_eq!(asked.headers["idempotency-key"], format!("{}-refund", booking(1)));
+    assert_eq!(asked.headers["idempotency-key"], format!("{}-refund-0", booking(1)));
 }
 
 fn page(from: usize, count: usize, has_more: bool) -> Say {
