@@ -31,6 +31,12 @@ impl Check {
         }
     }
 
+    /// Notes what somebody else found.
+    pub fn extend(&mut self, faults: Vec<Fault>) {
+        self.faults.extend(faults);
+        self.faults.truncate(FAULTS_MAX);
+    }
+
     /// One line of text, trimmed.
     pub fn line(&mut self, pointer: &str, text: &str, chars_max: usize) -> String {
         self.text(pointer, text, chars_max, char::is_control)

@@ -118,7 +118,7 @@ fn check_show(
     }
     let policy = wanted.refund_policy.clone().map_or_else(|| Ok(Policy::default()), Policy::new);
     let policy = policy.unwrap_or_else(|faults| {
-        faults.into_iter().for_each(|fault| check.fault(fault.pointer, fault.detail));
+        check.extend(faults);
         Policy::default()
     });
     check.done()?;

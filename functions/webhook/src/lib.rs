@@ -50,6 +50,8 @@ async fn take_note(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     if let Some(booking) = booking(app, &notification).await? {
         if notification.is_failure() {
             app.settlement.payment_failed(booking, &notification.id).await?;
+        } else if notification.is_about_refund() {
+            app.settlement.refund_news(booking).await?;
         } else {
             app.settlement.drive(booking, Cause::Hint, Some(&notification.id)).await?;
         }

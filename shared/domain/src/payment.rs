@@ -78,6 +78,12 @@ impl Notification {
         !matches!(self.kind.as_str(), "payment_intent.created" | "payment_intent.requires_action")
     }
 
+    /// Whether it is about a refund: one that was accepted may still fail at the bank, weeks later.
+    #[must_use]
+    pub fn is_about_refund(&self) -> bool {
+        self.kind.starts_with("refund.") || self.kind.starts_with("charge.refund.")
+    }
+
     /// Whether it reports a failed attempt to pay.
     #[must_use]
     pub fn is_failure(&self) -> bool {

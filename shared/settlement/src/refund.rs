@@ -1,20 +1,29 @@
 //! Giving money back, until the provider has given back as much as is owed.
 
-use domain::{Error, ProviderError, booking::Booking, money::Money, payment::ProviderRefund};
+use domain::{
+    Error, ProviderError,
+    booking::{Booking, RefundStatus},
+    ids::{BookingId, IntentId},
+    money::Money,
+    payment::ProviderRefund,
+    settlement::Cause,
+};
 
 use crate::Settlement;
 
 /// Refunds of one booking that the provider accepted and that failed later, before a person must look.
 const REFUNDS_FAILED_MAX: usize = 3;
 
+/// Times a lost race is run again.
+const TRIES_MAX: u32 = 6;
+
 impl Settlement {
     /// Makes the provider's refunds of the booking sum up to what is owed, then records that. It looks before it makes
     /// one: idempotency keys lapse, debts do not.
     pub(crate) async fn refund(&self, booking: &Booking) -> Result<Option<Booking>, Error> {
         let (Some(owed), Some(intent)) = (booking.refund, &booking.payment.intent) else { return Ok(None) };
-        let mut refunds = self.payments.refunds(intent).await?;
-        refunds.retain(|refund| refund.booking == Some(booking.id));
-        let given: i64 = refunds.iter().filter(|refund| refund.accepted).map(|refund| refund.amount.amount_minor).sum();
+        let refunds = self.refunds_of(booking, intent).await?;
+        let given = given(&refunds);
         if given < owed.amount_minor {
             if failed(&refunds) >= REFUNDS_FAILED_MAX {
                 return Err(stuck(booking, "its refunds fail at the provider, one after the other"));
@@ -30,6 +39,37 @@ impl Settlement {
         }
         Ok(self.store.record_refund(booking).await?)
     }
+
+    /// The provider has news of a refund: one that it accepted may have failed at the bank, weeks later. What is missing
+    /// is owed again.
+    ///
+    /// # Errors
+    /// Trouble with the table or the provider: the notification must be delivered again.
+    pub async fn refund_news(&self, id: BookingId) -> Result<(), Error> {
+        for _ in 0..TRIES_MAX {
+            let Some(booking) = self.read(id).await? else { return Ok(()) };
+            let (Some(recorded), Some(intent)) = (booking.refund, &booking.payment.intent) else { return Ok(()) };
+            let done = recorded.status == RefundStatus::Done && recorded.amount_minor > 0;
+            if !done || given(&self.refunds_of(&booking, intent).await?) >= recorded.amount_minor {
+                break;
+            }
+            if self.store.owe_again(&booking, self.clock.now()).await?.is_some() {
+                break;
+            }
+        }
+        self.drive(id, Cause::Due, None).await.map(drop)
+    }
+
+    async fn refunds_of(&self, booking: &Booking, intent: &IntentId) -> Result<Vec<ProviderRefund>, Error> {
+        let mut refunds = self.payments.refunds(intent).await?;
+        refunds.retain(|refund| refund.booking == Some(booking.id));
+        Ok(refunds)
+    }
+}
+
+/// What the buyer has back, in minor units.
+fn given(refunds: &[ProviderRefund]) -> i64 {
+    refunds.iter().filter(|refund| refund.accepted).map(|refund| refund.amount.amount_minor).sum()
 }
 
 fn failed(refunds: &[ProviderRefund]) -> usize {

@@ -393,6 +393,15 @@ impl Store {
         self.change(booking.id, settled(change)).await
     }
 
+    /// Owes again what the provider accepted and could not deliver: the refund as read was done.
+    pub async fn owe_again(&self, booking: &Booking, now: Timestamp) -> Result<Option<Booking>, StoreError> {
+        let Some(refund) = booking.refund else { return Ok(None) };
+        let owed = refund_value(Refund { status: RefundStatus::Pending, ..refund });
+        let change =
+            update(booking).require("attribute_exists(#z)", &[("#z", "z")], []).set("#z = :z", &[], [(":z", owed)]);
+        self.change(booking.id, due(change, booking.id, now)).await
+    }
+
     /// Owes part of a sale's money, which keeps its seats: `refund` is the new total, and `request`, whose key was used
     /// for nothing yet, is noted with it. CONFIRMED and captured.
     pub async fn owe_part(

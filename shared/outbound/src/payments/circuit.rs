@@ -200,9 +200,9 @@ mod tests {
         ProviderError::Unavailable { detail: "timed out".to_owned(), retry_after_seconds }
     }
 
-    fn wait(outcome: Result<(), ProviderError>) -> Option<u64> {
+    fn wait(outcome: &Result<(), ProviderError>) -> Option<u64> {
         match outcome {
-            Err(ProviderError::Unavailable { retry_after_seconds, .. }) => retry_after_seconds,
+            Err(ProviderError::Unavailable { retry_after_seconds, .. }) => *retry_after_seconds,
             _ => None,
         }
     }
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(circuit.check_up(), Ok(()));
         ask(&circuit, &intent, 20).await;
         assert_eq!(provider.calls(), FAILURES_MAX, "nobody calls a provider that is down");
-        assert_eq!(wait(circuit.check_up()), Some(1));
+        assert_eq!(wait(&circuit.check_up()), Some(1));
         tokio::time::sleep(SHORT).await;
         assert_eq!(circuit.check_up(), Ok(()), "whoever comes next may try");
         ask(&circuit, &intent, 20).await;
@@ -257,7 +257,7 @@ mod tests {
         for (told, waited) in [(3, 3), (3_600, PAUSE_MAX.as_secs())] {
             let (circuit, _, intent) = weather(silent(Some(told)));
             ask(&circuit, &intent, FAILURES_MAX).await;
-            assert_eq!(wait(circuit.check_up()), Some(waited), "{told}");
+            assert_eq!(wait(&circuit.check_up()), Some(waited), "{told}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod faults;
 mod life;
+mod lives;
 mod money;
 mod races;
 mod stage;

@@ -235,6 +235,22 @@ async fn a_refund_that_fails_at_the_bank_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_refund_that_fails_at_the_bank_weeks_later_is_owed_again_once_the_provider_says_so() {
+    let stage = Stage::open().await;
+    let (id, _) = stage.paid().await;
+    let done = stage.settlement.end(id).await.unwrap();
+    assert_eq!(done.refund.unwrap().status, RefundStatus::Done);
+    stage.settlement.refund_news(id).await.unwrap();
+    assert_eq!(stage.read(id).await, done, "news of a refund that is well changes nothing");
+    stage.provider.fail_refund(id);
+    for _ in 0..2 {
+        stage.settlement.refund_news(id).await.unwrap();
+    }
+    assert_eq!(stage.provider.given_back(id), done.total().amount_minor);
+    stage.heal().await;
+}
+
+#[tokio::test]
 async fn a_refund_that_cannot_be_made_stays_owed_and_is_told_to_a_person() {
     let stage = Stage::open().await;
     let (id, intent) = stage.paid().await;
