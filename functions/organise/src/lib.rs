@@ -1,8 +1,9 @@
-//! `organise`: venues with their plans, events, shows, house seats and sales figures, for organisers.
+//! `organise`: venues with their plans, events, shows, house seats, sales figures and money, for organisers.
 
 mod blocks;
 mod check;
 mod events;
+mod money;
 mod sales;
 mod shows;
 mod venues;
@@ -71,6 +72,8 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "PATCH /v1/shows/{showId}" => shows::change(app, call).await,
         "POST /v1/shows/{showId}/blocks" => blocks::change(app, call).await,
         "GET /v1/shows/{showId}/sales" => sales::read(app, call).await,
+        "GET /v1/shows/{showId}/ledger" => money::ledger(app, call).await,
+        "GET /v1/shows/{showId}/money" => money::sums(app, call).await,
         _ => Err(Refusal::NotFound("route").into()),
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
+    dispute::Dispute,
     ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::{Currency, Money},
     time::{SignedDuration, shift},
@@ -179,6 +180,8 @@ pub struct Booking {
     pub payment: Payment,
     /// What is given back, if anything.
     pub refund: Option<Refund>,
+    /// What the card holder's bank was asked to take back, if anything.
+    pub dispute: Option<Dispute>,
     /// Digest of the request that made it: the same key with another body is refused.
     pub fingerprint: [u8; 16],
     /// One more with every write.

@@ -180,6 +180,7 @@ pub fn decide(
         due_at: Some(expires_at),
         payment: Payment::default(),
         refund: None,
+        dispute: None,
         fingerprint: wish.fingerprint(),
         version: 1,
     })

@@ -78,6 +78,12 @@ impl Notification {
         !matches!(self.kind.as_str(), "payment_intent.created" | "payment_intent.requires_action")
     }
 
+    /// Whether it is about a dispute.
+    #[must_use]
+    pub fn is_dispute(&self) -> bool {
+        self.kind.starts_with("charge.dispute.")
+    }
+
     /// Whether it reports a failed attempt to pay.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -585,6 +585,7 @@ mod tests {
             due_at: None,
             payment: Payment { captured_at: Some(Timestamp::UNIX_EPOCH), ..Payment::default() },
             refund: None,
+            dispute: None,
             fingerprint: [0; 16],
             version: 4,
         }

@@ -3,6 +3,7 @@
 use domain::{
     Timestamp,
     booking::{Booking, Reason, RefundStatus},
+    dispute::DisputeStatus,
     money::Money,
 };
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct BookingView {
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +54,12 @@ struct RefundView {
     amount: Money,
     percent: u8,
     status: RefundStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct DisputeView {
+    amount: Money,
+    status: DisputeStatus,
 }
 
 impl BookingView {
@@ -88,6 +97,9 @@ impl BookingView {
                 percent: refund.percent,
                 status: refund.status,
             }),
+            dispute: booking
+                .dispute
+                .map(|dispute| DisputeView { amount: money(dispute.amount_minor), status: dispute.status }),
         }
     }
 }

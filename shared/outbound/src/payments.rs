@@ -7,6 +7,7 @@ pub mod webhook;
 use async_trait::async_trait;
 use domain::{
     ProviderError,
+    dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
     payment::{Intent, ProviderRefund},
@@ -41,4 +42,7 @@ pub trait Payments: Send + Sync {
         booking: BookingId,
         amount: Money,
     ) -> Result<ProviderRefund, ProviderError>;
+
+    /// The disputes about the intent's payment, all pages.
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError>;
 }

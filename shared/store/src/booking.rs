@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     StoreError, Timestamp,
     booking::{AreaLine, Booking, Payment, Reason, Refund, RefundStatus, SeatLine, Status},
+    dispute::{Dispute, DisputeStatus},
     ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::Currency,
     time::{from_millis, millis},
@@ -88,6 +89,9 @@ struct BookingItem {
     /// Refund: amount, percent, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     z: Option<(i64, u8, RefundStatus)>,
+    /// Dispute: amount, status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<(i64, DisputeStatus)>,
 }
 
 pub(crate) fn status_code(status: Status) -> &'static str {
@@ -128,6 +132,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         q: booking.payment.closing,
         k: booking.payment.captured_at.map(millis),
         z: booking.refund.map(|refund| (refund.amount_minor, refund.percent, refund.status)),
+        y: booking.dispute.map(|dispute| (dispute.amount_minor, dispute.status)),
     };
     encode(&Key::Booking(booking.id), &item)
 }
@@ -173,6 +178,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
             captured_at: maybe(item.k)?,
         },
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
+        dispute: item.y.map(|(amount_minor, status)| Dispute { amount_minor, status }),
         fingerprint,
         version: item.v,
     })

@@ -155,6 +155,7 @@ pub fn booking() -> Booking {
         due_at: Some(shift(held_at(), SignedDuration::from_mins(10))),
         payment: Payment::default(),
         refund: None,
+        dispute: None,
         fingerprint: [7; 16],
         version: 1,
     }

@@ -8,17 +8,21 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::block::BLOCK_SEATS_MAX;
 
-use super::parts::{
-    bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
+use super::{
+    money,
+    parts::{
+        bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
+    },
 };
 
 /// `components.schemas`.
 pub(super) fn all() -> Map<String, Value> {
-    let groups = [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers()];
+    let groups =
+        [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers(), money::schemas()];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
-type Named = Vec<(&'static str, Value)>;
+pub(super) type Named = Vec<(&'static str, Value)>;
 
 fn uuid_id(prefix: &str) -> Value {
     let example = format!("{prefix}01990000000070008000000000000001");
@@ -71,6 +75,7 @@ fn values() -> Named {
         ("Category", one_of(&["movies", "concerts", "sports", "theatre"])),
         ("ShowStatus", one_of(&["ON_SALE", "PAUSED", "CLOSED", "CANCELLED"])),
         ("BookingStatus", one_of(&["PENDING", "CONFIRMED", "CANCELLED"])),
+        ("DisputeStatus", one_of(&["needs-response", "under-review", "lost", "won"])),
         ("Reason", one_of(&["expired", "released", "payment-failed", "buyer", "show-cancelled", "seats-lost"])),
     ]
 }
@@ -192,6 +197,7 @@ fn booking_fields() -> Named {
         ("percent", within(&(0..=100))),
         ("status", one_of(&["pending", "done"])),
     ]);
+    let dispute = object(&[("amount", schema("Money")), ("status", schema("DisputeStatus"))]);
     vec![
         ("bookingId", schema("BookingId")),
         ("showId", schema("ShowId")),
@@ -205,6 +211,10 @@ fn booking_fields() -> Named {
         ("serverTime", described(time(), "Now, for an honest countdown.")),
         ("version", count()),
         ("refund?", refund),
+        (
+            "dispute?",
+            described(dispute, "The card holder's bank was asked to take the payment back. The tickets stand."),
+        ),
     ]
 }
 

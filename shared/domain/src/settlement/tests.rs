@@ -31,6 +31,7 @@ pub(crate) fn booking(status: Status) -> Booking {
         due_at: Some(instant(EXPIRES_AT)),
         payment: crate::booking::Payment::default(),
         refund: None,
+        dispute: None,
         fingerprint: [0; 16],
         version: 1,
     }
