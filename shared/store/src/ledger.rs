@@ -178,7 +178,7 @@ impl Store {
     }
 
     /// What a show's ledger adds up to. Reads all of it, a megabyte at a time, [`SUM_SHARDS_AT_ONCE`] shards side by
-    /// side: half a read unit for every 4 KB, which is some 15 entries.
+    /// side: a read unit for every 8 KB, which is some 30 entries.
     ///
     /// # Errors
     /// `Corrupt` when entries cannot be added, or are more than [`SUM_PAGES_MAX`] pages of a shard.

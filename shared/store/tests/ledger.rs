@@ -124,7 +124,8 @@ async fn a_show_adds_up_and_costs_what_the_docs_say() {
     assert_eq!((sums.bookings.cancelled, sums.bookings.disputed, sums.disputed), (100, 100, 10_000));
     assert_eq!(spent.calls, 16, "one query a shard");
     println!("{} entries: {} read units", written.len(), spent.read_units);
-    assert!((8.0..=53.0).contains(&spent.read_units), "15 entries a unit: {spent:?}");
+    // Half a unit for each 4 KB that a query begins, so the 16 queries of a small show cost up to 8 more.
+    assert!((8.0..=35.0).contains(&spent.read_units), "30 entries a unit: {spent:?}");
     let euros = store.ledger_sums(show.id, "EUR".parse().unwrap()).await;
     assert!(euros.is_err(), "an entry in another currency is never left out");
 }

@@ -24,7 +24,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .paged(PAGE_DEFAULT)
             .answers(200, "LedgerPage", "Some seconds behind the bookings", &ledger_example()),
         own("GET /v1/shows/{showId}/money", "getMoney", "What the ledger of your show adds up to")
-            .about("Reads the whole ledger: some 15 entries a read unit.")
+            .about("Reads the whole ledger: some 30 entries a read unit.")
             .answers(200, "ShowMoney", "Some seconds behind the bookings", &sums_example()),
     ]
 }
