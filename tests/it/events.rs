@@ -42,7 +42,7 @@ async fn every_recorded_event_goes_through_its_handler_twice() {
                     "hold.create.json" | "hold.best-available.json" => 201,
                     "bookings.list.json" | "browse.get-show.json" | "browse.list-events.json" => 200,
                     "bookings.detail.json" | "confirm.start.json" | "bookings.end.json" => 404,
-                    "webhook.authorised.json" => 400,
+                    "webhook.authorised.json" | "webhook.disputed.json" => 400,
                     _ => continue,
                 };
                 assert_eq!(status, expected, "{name}, {time}: {:?}", response.body());

@@ -11,6 +11,7 @@ mod events;
 mod expiry;
 mod hold;
 mod layers;
+mod ledger;
 mod logs;
 mod metrics;
 mod openapi;

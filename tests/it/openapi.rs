@@ -348,6 +348,15 @@ async fn pay(stage: &Stage, contract: &Contract) {
     contract.answers("GET /v1/bookings/{bookingId}/tickets", 200, tickets.await);
     let ended = contract.answers("DELETE /v1/bookings/{bookingId}", 200, cleo.delete(&booking).await);
     assert!(ended["refund"].is_object(), "{ended}");
+    let disputed = cleo.hold(&[seat("C", 2)]).await.expect(201);
+    let confirmed = cleo.confirm(&disputed).await.expect(200);
+    cleo.pay_with(&confirmed, "pm_card_createDispute").await.expect(200);
+    let path = format!("/v1/bookings/{}", id(&disputed));
+    let told = eventually("the dispute is there", async || {
+        let answer = cleo.get(&path).await;
+        answer.body["dispute"].is_object().then_some(answer)
+    });
+    contract.answers("GET /v1/bookings/{bookingId}", 200, told.await);
 }
 
 async fn run(stage: &Stage, contract: &Contract) {
@@ -365,6 +374,13 @@ async fn run(stage: &Stage, contract: &Contract) {
     contract.answers("GET /v1/shows/{showId}/sales", 200, olga.get(&path("sales")).await);
     give_back_and_call_off(stage, contract).await;
     contract.answers("GET /v1/shows/{showId}/sales", 403, stage.buyer("ada").get(&path("sales")).await);
+    for what in ["ledger", "money"] {
+        let route = format!("GET /v1/shows/{{showId}}/{what}");
+        contract.answers(&route, 200, olga.get(&path(what)).await);
+        contract.answers(&route, 403, stage.buyer("ada").get(&path(what)).await);
+        contract.answers(&route, 404, olga.get(&format!("/v1/shows/nonsense/{what}")).await);
+    }
+    contract.answers("GET /v1/shows/{showId}/ledger", 400, olga.get(&path("ledger?limit=0")).await);
 }
 
 async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {

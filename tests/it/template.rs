@@ -59,7 +59,8 @@ fn permissions(role: &Value) -> Vec<String> {
         assert_eq!(statement["Effect"], "Allow");
         let actions: Vec<String> = one_or_many(&statement["Action"]).into_iter().map(named).collect();
         let resources = one_or_many(&statement["Resource"]).into_iter();
-        resources.map(move |resource| format!("{}: {}", named(resource), actions.join(", "))).collect::<Vec<_>>()
+        let only = statement.get("Condition").map(|condition| format!(" if {condition}")).unwrap_or_default();
+        resources.map(move |resource| format!("{}: {}{only}", named(resource), actions.join(", "))).collect::<Vec<_>>()
     });
     lines.collect()
 }
@@ -72,7 +73,8 @@ fn each_function_may_do_what_it_does_and_no_more() {
     for (id, function) in of_type(&template, "AWS::Serverless::Function") {
         let granted = permissions(roles[role_of(function).as_str()]);
         for permission in &granted {
-            let (resource, actions) = permission.rsplit_once(": ").unwrap();
+            let (resource, actions) = permission.split_once(": ").unwrap();
+            let actions = actions.split_once(" if ").map_or(actions, |(actions, _)| actions);
             assert!(!actions.contains('*'), "{id}: {permission}");
             // X-Ray's segments have no ARN. `/*` is below one: a bucket's objects, a table's streams.
             let everything = resource == "*" || resource.ends_with(":*");
@@ -227,4 +229,30 @@ fn the_api_stands_before_the_first_function() {
     for kind in ["AWS::ApiGatewayV2::Api\n", "AWS::ApiGatewayV2::Stage\n", "AWS::ApiGatewayV2::Route\n"] {
         assert!(template::TEXT.rfind(kind).unwrap() < first_function, "{kind}");
     }
+}
+
+/// `project` writes maps and `relay` writes the ledger: a stream that told them so would never come to rest.
+#[test]
+fn whoever_reads_the_stream_is_not_woken_by_what_they_write() {
+    let template = parsed();
+    let mut readers = 0;
+    for (id, function) in of_type(&template, "AWS::Serverless::Function") {
+        for event in function["Events"].as_object().into_iter().flat_map(Map::values) {
+            if event["Type"] != "DynamoDB" {
+                continue;
+            }
+            readers += 1;
+            let filters = event["Properties"]["FilterCriteria"]["Filters"].as_array().unwrap();
+            assert!(!filters.is_empty(), "{id} hears everything");
+            for filter in filters {
+                let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
+                let prefixes = pattern["dynamodb"]["Keys"]["PK"]["S"].as_array().unwrap();
+                for prefix in prefixes.iter().map(|prefix| prefix["prefix"].as_str().unwrap()) {
+                    let written = ["AVAIL#", "LEDGER#"];
+                    assert!(prefix.contains('#') && !written.contains(&prefix), "{id} is woken by {prefix}");
+                }
+            }
+        }
+    }
+    assert_eq!(readers, 2, "DynamoDB's limit");
 }

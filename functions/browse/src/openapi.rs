@@ -2,6 +2,7 @@
 //!
 //! The tests of the whole platform hold it against the routes of `template.yaml` and against what is really answered.
 
+mod money;
 mod operation;
 mod parts;
 mod schemas;
@@ -64,7 +65,8 @@ fn document() -> Value {
 }
 
 fn operations() -> Vec<Operation> {
-    let groups = [events(), shows(), maps(), holds(), bookings(), publishing(), running(), machines()];
+    let groups =
+        [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations(), machines()];
     groups.into_iter().flatten().collect()
 }
 

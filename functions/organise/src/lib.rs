@@ -1,8 +1,9 @@
-//! `organise`: venues with their plans, events, shows, house seats and sales figures, for organisers.
+//! `organise`: venues with their plans, events, shows, house seats, sales figures and money, for organisers.
 
 mod blocks;
 mod check;
 mod events;
+mod money;
 mod refunds;
 mod sales;
 mod shows;
@@ -74,6 +75,8 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "POST /v1/shows/{showId}/refunds" => refunds::give_back(app, call).await,
         "GET /v1/shows/{showId}/cancellation" => refunds::progress(app, call).await,
         "GET /v1/shows/{showId}/sales" => sales::read(app, call).await,
+        "GET /v1/shows/{showId}/ledger" => money::ledger(app, call).await,
+        "GET /v1/shows/{showId}/money" => money::sums(app, call).await,
         _ => Err(Refusal::NotFound("route").into()),
     }
 }

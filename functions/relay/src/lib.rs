@@ -1,29 +1,34 @@
-//! `relay`: empties the outbox. A booking's change in the stream becomes the events it means, on the bus. Events may be
-//! published again (a batch that is sent again has the same ids); none is lost.
+//! `relay`: empties the outbox. A booking's change in the stream becomes the ledger entries it means, in the table, and
+//! then the events it means, on the bus. Both may come again (a batch that is sent again has the same ids); none is lost.
 
 mod step;
 
 use std::sync::Arc;
 
 use domain::{
+    Timestamp,
     booking::Booking,
     event::{Event, between},
+    ledger::{Entry, steps},
+    time::from_millis,
 };
 use edge::{
     DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord,
     metrics::{self, Metric},
 };
 use outbound::bus::{Bus, EVENTS_PER_CALL_MAX};
-use store::stream::booking_change;
+use store::{Store, ledger::APPEND_MAX, stream::booking_change};
 
 /// What `relay` works with.
 pub struct App {
+    /// Where the ledger is.
+    pub store: Store,
     /// Where events go.
     pub bus: Arc<dyn Bus>,
 }
 
-/// Publishes what the batch means. Names the first record whose events are not out: the platform sends the batch again
-/// from there, and a record that never comes through ends in the dead-letter queue.
+/// Writes down and publishes what the batch means. Names the first record of which something is not out: the platform
+/// sends the batch again from there, and a record that never comes through ends in the dead-letter queue.
 pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
     let mut changes = Vec::new();
     let mut stuck = Vec::new();
@@ -37,9 +42,13 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
             }
         }
     }
-    // What cannot be read holds up nobody else's events.
+    // What cannot be read holds up nobody else's money or events.
+    let unrecorded = record(app, &changes).await;
+    stuck.extend(unrecorded);
+    // Nobody is told of money that is not in the ledger.
+    let recorded = changes.iter().filter(|change| unrecorded.is_none_or(|first| change.number < first));
     let mut outbox = Vec::new();
-    for Change { number, old, new } in &changes {
+    for Change { number, old, new, .. } in recorded {
         outbox.extend(between(old.as_ref(), new).into_iter().map(|event| (*number, event)));
     }
     stuck.extend(publish(app, &outbox).await);
@@ -62,6 +71,8 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
 /// A booking before and after the batch's record of this number.
 struct Change {
     number: usize,
+    /// When the table took it, in whole seconds: the same whenever the record comes.
+    at: Timestamp,
     old: Option<Booking>,
     new: Booking,
 }
@@ -69,7 +80,28 @@ struct Change {
 fn change_of(number: usize, record: &DynamodbRecord) -> Result<Option<Change>, String> {
     let change = &record.change;
     let change = booking_change(&change.keys, &change.old_image, &change.new_image).map_err(|why| why.to_string())?;
-    Ok(change.map(|(old, new)| Change { number, old, new }))
+    let millis = record.change.approximate_creation_date_time.timestamp_millis();
+    // A record without a time reads as the beginning of time; no booking is as old.
+    let at = from_millis(millis).filter(|_| millis > 0);
+    Ok(change.map(|(old, new)| Change { number, at: at.unwrap_or(new.created_at), old, new }))
+}
+
+/// Writes the ledger entries in order, and answers the number of the first record whose entries may not all be written.
+async fn record(app: &App, changes: &[Change]) -> Option<usize> {
+    let entries_of = |change: &Change| {
+        let entries = steps(change.old.as_ref(), &change.new, change.at);
+        let number = change.number;
+        entries.into_iter().map(move |entry| (number, entry))
+    };
+    let entries: Vec<(usize, Entry)> = changes.iter().flat_map(entries_of).collect();
+    for chunk in entries.chunks(APPEND_MAX) {
+        let batch: Vec<Entry> = chunk.iter().map(|(_, entry)| entry.clone()).collect();
+        if let Err(why) = app.store.append(&batch).await {
+            tracing::error!(error = %why, "the ledger takes no entries: {why}");
+            return chunk.first().map(|&(number, _)| number);
+        }
+    }
+    None
 }
 
 /// Publishes in order and answers the numbers of the records whose events were not taken. A bus that fails as a whole

@@ -1,6 +1,9 @@
 //! What a step of a booking's life counts as, and its line in the log: the stream has every step once, whoever took it.
 
-use domain::booking::{Booking, Reason, Status};
+use domain::{
+    booking::{Booking, Reason, Status},
+    dispute::{Dispute, DisputeStatus},
+};
 use edge::metrics::{self, Metric};
 
 /// Counts and logs the step from `old` to `new`.
@@ -19,9 +22,14 @@ pub(crate) fn tell(old: Option<&Booking>, new: &Booking) {
         new.id,
         new.version
     );
+    let waits = |booking: &Booking| has_dispute(booking, |status| status == DisputeStatus::NeedsResponse);
+    if waits(new) && !old.is_some_and(waits) {
+        let what = "a payment is disputed: answer at the provider before its deadline";
+        tracing::error!(booking.id = %new.id, alarm = what, "a person must look at {}: {what}", new.id);
+    }
 }
 
-fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 7] {
+fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 8] {
     let was = |test: fn(&Booking) -> bool| old.is_some_and(test);
     let began = |test: fn(&Booking) -> bool| usize::from(test(new) && !was(test));
     let failures = old.map_or(0, |old| old.payment.failures.len());
@@ -33,6 +41,7 @@ fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 7] {
         (Metric::PaymentsFailed, new.payment.failures.len().saturating_sub(failures)),
         (Metric::RefundsOwed, usize::from(given(new) > old.map_or(0, given))),
         (Metric::RefundsDone, began(|booking| given(booking) > 0 && !booking.owes_refund())),
+        (Metric::DisputesOpened, began(|booking| has_dispute(booking, DisputeStatus::is_open))),
     ]
 }
 
@@ -47,4 +56,9 @@ fn is_cancelled(booking: &Booking) -> bool {
 /// What is given back or owed in all, in minor units.
 fn given(booking: &Booking) -> i64 {
     booking.refund.map_or(0, |refund| refund.amount_minor)
+}
+
+/// Whether its payment is disputed, and the dispute is there.
+fn has_dispute(booking: &Booking, is_there: fn(DisputeStatus) -> bool) -> bool {
+    booking.dispute.is_some_and(|Dispute { status, .. }| is_there(status))
 }

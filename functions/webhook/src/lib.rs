@@ -48,7 +48,9 @@ async fn take_note(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let body = call.bytes(BODY_BYTES_MAX)?;
     let notification = verify(&app.secrets, signature, body, app.settlement.clock.now())?;
     if let Some(booking) = booking(app, &notification).await? {
-        if notification.is_failure() {
+        if notification.is_dispute() {
+            app.settlement.disputed(booking, Some(&notification)).await?;
+        } else if notification.is_failure() {
             app.settlement.payment_failed(booking, &notification.id).await?;
         } else if notification.is_about_refund() {
             app.settlement.refund_news(booking).await?;

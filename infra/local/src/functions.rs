@@ -160,7 +160,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
         }
         "sweep" => ("sweep", events!(sweep::App { settlement: settlement(settings, &ports)? }, sweep::handle)),
         "project" => ("project", events!(project::App::new(ports.store), refresh)),
-        "relay" => ("relay", events!(relay::App { bus: ports.bus }, publish)),
+        "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),
         "notification" => {
             let app = notification::App::new(settings, ports.store, ports.files, ports.mailer, ports.clock)?;

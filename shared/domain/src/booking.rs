@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
+    dispute::Dispute,
     ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::{Currency, Money},
     time::{SignedDuration, shift},
@@ -194,6 +195,8 @@ pub struct Booking {
     pub refund: Option<Refund>,
     /// Whether its buyer takes other seats.
     pub substitute: Substitute,
+    /// What the card holder's bank was asked to take back, if anything.
+    pub dispute: Option<Dispute>,
     /// Digest of the request that made it: the same key with another body is refused.
     pub fingerprint: [u8; 16],
     /// One more with every write.

@@ -181,6 +181,7 @@ pub fn decide(
         payment: Payment::default(),
         refund: None,
         substitute: crate::booking::Substitute::default(),
+        dispute: None,
         fingerprint: wish.fingerprint(),
         version: 1,
     })

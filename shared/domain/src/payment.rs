@@ -84,6 +84,12 @@ impl Notification {
         self.kind.starts_with("refund.") || self.kind.starts_with("charge.refund.")
     }
 
+    /// Whether it is about a dispute.
+    #[must_use]
+    pub fn is_dispute(&self) -> bool {
+        self.kind.starts_with("charge.dispute.")
+    }
+
     /// Whether it reports a failed attempt to pay.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -99,6 +99,8 @@ metrics! {
     RefundsOwed: Count,
     /// `relay`: refunds of more than nothing that the provider has accepted.
     RefundsDone: Count,
+    /// `relay`: disputes that were opened, or opened again.
+    DisputesOpened: Count,
     /// `relay`: how old the oldest change of a batch is when the batch is done.
     OutboxLagMilliseconds: Milliseconds,
     /// `project`: how old the oldest change of a batch is when the map shows it.

@@ -3,6 +3,7 @@
 use domain::{
     Timestamp,
     booking::{Booking, Reason, RefundStatus, Substitute},
+    dispute::DisputeStatus,
     money::Money,
 };
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct BookingView {
     /// Whether it has other seats than those it held.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     substituted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,6 +57,12 @@ struct RefundView {
     amount: Money,
     percent: u8,
     status: RefundStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct DisputeView {
+    amount: Money,
+    status: DisputeStatus,
 }
 
 impl BookingView {
@@ -92,6 +101,9 @@ impl BookingView {
                 status: refund.status,
             }),
             substituted: booking.substitute == Substitute::Made,
+            dispute: booking
+                .dispute
+                .map(|dispute| DisputeView { amount: money(dispute.amount_minor), status: dispute.status }),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod webhook;
 use async_trait::async_trait;
 use domain::{
     ProviderError,
+    dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
     payment::{Intent, ProviderRefund},
@@ -44,6 +45,9 @@ pub trait Payments: Send + Sync {
         amount: Money,
         made: usize,
     ) -> Result<ProviderRefund, ProviderError>;
+
+    /// The disputes about the intent's payment, all pages.
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError>;
 
     /// Whether calls are worth trying. `Unavailable`, with how long to wait, while the provider is known to be down.
     fn check_up(&self) -> Result<(), ProviderError> {

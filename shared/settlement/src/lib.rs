@@ -4,6 +4,7 @@
 //! `store`. This crate only carries steps out and looks again, so a crash between any two leaves nothing that the next
 //! caller, the sweep at the latest, does not finish.
 
+mod dispute;
 mod drive;
 mod end;
 mod late;

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     StoreError, Timestamp,
     booking::{AreaLine, Booking, Payment, Reason, Refund, RefundStatus, SeatLine, Status, Substitute},
+    dispute::{Dispute, DisputeStatus},
     ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::Currency,
     time::{from_millis, millis},
@@ -93,6 +94,9 @@ struct BookingItem {
     /// Whether other seats will do.
     #[serde(skip_serializing_if = "Option::is_none")]
     j: Option<Substitute>,
+    /// Dispute: amount, status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<(i64, DisputeStatus)>,
 }
 
 pub(crate) fn status_code(status: Status) -> &'static str {
@@ -134,6 +138,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         k: booking.payment.captured_at.map(millis),
         z: booking.refund.map(|refund| (refund.amount_minor, refund.percent, refund.status)),
         j: Some(booking.substitute).filter(|&it| it != Substitute::Refused),
+        y: booking.dispute.map(|dispute| (dispute.amount_minor, dispute.status)),
     };
     encode(&Key::Booking(booking.id), &item)
 }
@@ -180,6 +185,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
         },
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
         substitute: item.j.unwrap_or_default(),
+        dispute: item.y.map(|(amount_minor, status)| Dispute { amount_minor, status }),
         fingerprint,
         version: item.v,
     })

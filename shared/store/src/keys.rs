@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use domain::ids::{AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId};
+use domain::{
+    ids::{AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId},
+    ledger,
+};
 
 /// Partition of the shows that are being called off: seldom more than one.
 pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
@@ -10,6 +13,8 @@ pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
 pub const BUYER_SHARDS: u16 = 64;
 /// The due index is spread over this many partitions, each of which the sweep walks.
 pub const DUE_SHARDS: u16 = 16;
+/// A show's ledger is spread over this many partitions. Fixed for ever: an entry is found by hashing its booking.
+pub const LEDGER_SHARDS: u16 = 16;
 
 /// Partition key and sort key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +51,8 @@ pub enum Key {
     Receipt(String, String),
     /// A show that is being called off.
     CallOff(ShowId),
+    /// A money step of a booking: its version and what happened.
+    LedgerEntry(ShowId, BookingId, u64, ledger::Kind),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -86,6 +93,11 @@ impl Key {
             Self::Availability(show, section) => (format!("AVAIL#{show}#{section}"), "AVAIL".to_owned()),
             Self::Receipt(sender, id) => (format!("RECEIPT#{sender}#{id}"), "RECEIPT".to_owned()),
             Self::CallOff(show) => (CALL_OFFS.to_owned(), show.to_string()),
+            // Twenty digits: every version there can be, in the order of numbers.
+            Self::LedgerEntry(show, booking, version, kind) => (
+                ledger(*show, ledger_shard_of(*booking)),
+                format!("{}{version:020}#{kind}", ledger_of_booking(*booking)),
+            ),
         }
     }
 
@@ -146,6 +158,10 @@ impl Key {
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
                 "SHOWS" => Self::CallOff(id(sk)?),
+                "LEDGER" => {
+                    let [booking, version, kind] = split(sk)?;
+                    Self::LedgerEntry(id(rest.split_once('#')?.0)?, id(booking)?, id(version)?, id(kind)?)
+                }
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -201,6 +217,24 @@ pub fn due_shard_of(booking: BookingId) -> String {
 #[must_use]
 pub fn due_shard(shard: u16) -> String {
     format!("DUE#{shard}")
+}
+
+/// Partition number `shard` of a show's ledger.
+#[must_use]
+pub fn ledger(show: ShowId, shard: u16) -> String {
+    format!("LEDGER#{show}#{shard}")
+}
+
+/// What the sort keys of a booking's entries begin with.
+#[must_use]
+pub fn ledger_of_booking(booking: BookingId) -> String {
+    format!("{booking}#")
+}
+
+/// The shard of a show's ledger that `booking` falls in.
+#[must_use]
+pub fn ledger_shard_of(booking: BookingId) -> u16 {
+    fold(booking.uuid().as_bytes(), LEDGER_SHARDS)
 }
 
 /// The shard of a show's buyers that `user` falls in.
@@ -281,6 +315,11 @@ mod tests {
             (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
             ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
             show().prop_map(Key::CallOff),
+            (show(), uuids(), any::<u64>(), proptest::sample::select(ledger::Kind::ALL.to_vec())).prop_map(
+                |(show, booking, version, kind)| {
+                    Key::LedgerEntry(show, BookingId::from_uuid(booking), version, kind)
+                }
+            ),
         ]
     }
 
@@ -328,6 +367,7 @@ mod tests {
             Key::Availability(show, section),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
             Key::CallOff(show),
+            Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
         ];
         let texts: Vec<String> = keys
             .iter()

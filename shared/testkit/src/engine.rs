@@ -311,6 +311,11 @@ impl Connector {
                     return respond(answer);
                 }
             }
+            Fault::Unprocessed => {
+                if let Some(answer) = fault::unprocessed(&operation, request.body().bytes().unwrap_or_default()) {
+                    return respond(answer);
+                }
+            }
             Fault::DropBeforeSend => return Err(lost("the request was lost")),
             Fault::Delay(wait) => tokio::time::sleep(wait).await,
             Fault::None | Fault::DropAfterCommit => {}

@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     ProviderError,
+    dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
     payment::{Intent, IntentStatus, ProviderRefund},
@@ -44,6 +45,8 @@ struct Books {
     intents: Vec<Intent>,
     /// By intent.
     refunds: Vec<(IntentId, ProviderRefund)>,
+    /// By intent, as the banks have it now.
+    disputes: HashMap<IntentId, Vec<ProviderDispute>>,
     /// Which intent an idempotency key made.
     keys: HashMap<BookingId, IntentId>,
     /// Which refund an idempotency key made.
@@ -121,6 +124,11 @@ impl Provider {
         if let Ok(intent) = self.books().intent(id) {
             intent.amount = amount;
         }
+    }
+
+    /// What the card holder's bank says now of disputes about the intent.
+    pub fn dispute(&self, id: &IntentId, disputes: Vec<ProviderDispute>) {
+        self.books().disputes.insert(id.clone(), disputes);
     }
 
     /// Whether it is one without manual capture.
@@ -250,6 +258,12 @@ impl Payments for Provider {
         books.refund_keys.insert((booking, made), refund.clone());
         Ok(refund)
     }
+
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
+        let mut books = self.books();
+        books.intent(intent)?;
+        Ok(books.disputes.get(intent).cloned().unwrap_or_default())
+    }
 }
 
 /// A call of the provider.
@@ -267,6 +281,8 @@ pub enum Call {
     Refunds,
     /// [`Payments::refund`].
     Refund,
+    /// [`Payments::disputes`].
+    Disputes,
 }
 
 /// What happens to a call.
@@ -363,5 +379,9 @@ impl Payments for FaultyPayments {
         made: usize,
     ) -> Result<ProviderRefund, ProviderError> {
         self.carry(Call::Refund, self.provider.refund(intent, booking, amount, made)).await
+    }
+
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
+        self.carry(Call::Disputes, self.provider.disputes(intent)).await
     }
 }

@@ -157,6 +157,7 @@ pub fn booking() -> Booking {
         payment: Payment::default(),
         refund: None,
         substitute: domain::booking::Substitute::default(),
+        dispute: None,
         fingerprint: [7; 16],
         version: 1,
     }

@@ -9,17 +9,21 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::block::BLOCK_SEATS_MAX;
 
-use super::parts::{
-    bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
+use super::{
+    money,
+    parts::{
+        bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
+    },
 };
 
 /// `components.schemas`.
 pub(super) fn all() -> Map<String, Value> {
-    let groups = [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers()];
+    let groups =
+        [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers(), money::schemas()];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
-type Named = Vec<(&'static str, Value)>;
+pub(super) type Named = Vec<(&'static str, Value)>;
 
 fn uuid_id(prefix: &str) -> Value {
     let example = format!("{prefix}01990000000070008000000000000001");
@@ -72,6 +76,7 @@ fn values() -> Named {
         ("Category", one_of(&["movies", "concerts", "sports", "theatre"])),
         ("ShowStatus", one_of(&["ON_SALE", "PAUSED", "CLOSED", "CANCELLED"])),
         ("BookingStatus", one_of(&["PENDING", "CONFIRMED", "CANCELLED"])),
+        ("DisputeStatus", one_of(&["needs-response", "under-review", "lost", "won"])),
         ("Reason", one_of(&["expired", "released", "payment-failed", "buyer", "show-cancelled", "seats-lost"])),
     ]
 }
@@ -202,6 +207,7 @@ fn booking_fields() -> Named {
         ("percent", within(&(0..=100))),
         ("status", one_of(&["pending", "done"])),
     ]);
+    let dispute = object(&[("amount", schema("Money")), ("status", schema("DisputeStatus"))]);
     vec![
         ("bookingId", schema("BookingId")),
         ("showId", schema("ShowId")),
@@ -216,6 +222,10 @@ fn booking_fields() -> Named {
         ("version", count()),
         ("refund?", described(refund, "In all, whoever gave it back, and whether some of it is still owed.")),
         ("substituted?", described(flag(), "It was paid late and has other seats than those it held.")),
+        (
+            "dispute?",
+            described(dispute, "The card holder's bank was asked to take the payment back. The tickets stand."),
+        ),
     ]
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     ANSWER_LIFETIME_SECONDS, Fault, Operation, Sandbox, SandboxSettings, State, Stored,
     journal::{Kind, Row},
-    ledger::{Card, Failure, Intent, Refund, Status, Told, page},
+    ledger::{Card, DISPUTING, Dispute, Failure, Intent, Refund, Status, Told, page},
     new_id, webhooks,
 };
 
@@ -72,6 +72,7 @@ fn route<'a>(method: &Method, segments: &[&'a str]) -> Option<(Operation, &'a st
         ("POST", ["v1", "payment_intents", id, "cancel"]) => (Operation::Cancel, *id),
         ("POST", ["v1", "refunds"]) => (Operation::Refund, ""),
         ("GET", ["v1", "refunds"]) => (Operation::Refunds, ""),
+        ("GET", ["v1", "disputes"]) => (Operation::Disputes, ""),
         _ => return None,
     })
 }
@@ -149,8 +150,9 @@ impl Call<'_> {
         caller: Caller,
     ) -> Response {
         let now = webhooks::seconds(sandbox);
-        let keyed =
-            !key.is_empty() && !matches!(self.operation, Operation::Retrieve | Operation::List | Operation::Refunds);
+        let reads =
+            matches!(self.operation, Operation::Retrieve | Operation::List | Operation::Refunds | Operation::Disputes);
+        let keyed = !key.is_empty() && !reads;
         let forgotten = state.forget(now);
         if let Some(stored) = state.answers.get(key).filter(|_| keyed) {
             return if stored.fingerprint == self.fingerprint() {
@@ -164,6 +166,9 @@ impl Call<'_> {
             };
         }
         let mut outcome = self.carry_out(&mut state, now);
+        if matches!(self.operation, Operation::Confirm | Operation::Capture) {
+            self.dispute_if_its_card_does(&mut state, &mut outcome, now);
+        }
         outcome.rows.extend(forgotten);
         let (status, mut body, store) = match &outcome.answer {
             Ok(body) => (200, body.clone(), true),
@@ -201,7 +206,21 @@ impl Call<'_> {
             Operation::Retrieve => Outcome::read(|| Ok(state.books.intent(self.id)?.to_json())),
             Operation::List => Outcome::read(|| self.list(state)),
             Operation::Refunds => Outcome::read(|| self.refunds(state)),
+            Operation::Disputes => Outcome::read(|| self.disputes(state)),
         }
+    }
+
+    /// What was taken from a card that disputes everything is disputed at once.
+    fn dispute_if_its_card_does(&self, state: &mut State, outcome: &mut Outcome, now: i64) {
+        let Some(intent) = state.books.intents.get(self.id) else { return };
+        let disputes = intent.status == Status::Succeeded && intent.payment_method.as_deref() == Some(DISPUTING);
+        if outcome.answer.is_err() || !disputes {
+            return;
+        }
+        let (dispute, told) = Dispute::of(intent, new_id("du"), now);
+        outcome.rows.push(Row::put(Kind::Dispute, &dispute.id, &dispute));
+        outcome.told.extend(told);
+        state.books.disputes.push(dispute);
     }
 
     fn create(&self, state: &mut State, now: i64) -> Outcome {
@@ -331,6 +350,14 @@ impl Call<'_> {
         let refunds = state.books.refunds.iter().rev().filter(|refund| wanted.is_none_or(|id| refund.intent == *id));
         let items = refunds.map(|refund| (refund.id.as_str(), refund.to_json()));
         Ok(page(items, after, self.limit()?, "/v1/refunds"))
+    }
+
+    fn disputes(&self, state: &State) -> Result<Value, Failure> {
+        let after = self.params.get("starting_after").map(String::as_str);
+        let wanted = self.params.get("payment_intent");
+        let disputes = state.books.disputes.iter().rev().filter(|it| wanted.is_none_or(|id| it.intent == *id));
+        let items = disputes.map(|dispute| (dispute.id.as_str(), dispute.to_json()));
+        Ok(page(items, after, self.limit()?, "/v1/disputes"))
     }
 
     /// The intent of the call; a client secret, where one is given, must be its own.

@@ -1,4 +1,4 @@
-//! What survives `kill -9`: every intent, refund, stored answer and undelivered event, in SQLite (WAL,
+//! What survives `kill -9`: every intent, refund, dispute, stored answer and undelivered event, in SQLite (WAL,
 //! `synchronous=NORMAL`: a crash of the process loses nothing, a crash of the machine at most the last moments).
 
 use std::path::Path;
@@ -16,6 +16,7 @@ const FILE: &str = "payments.sqlite";
 pub(super) enum Kind {
     Intent,
     Refund,
+    Dispute,
     Answer,
     Event,
 }
@@ -25,6 +26,7 @@ impl Kind {
         match self {
             Self::Intent => "intent",
             Self::Refund => "refund",
+            Self::Dispute => "dispute",
             Self::Answer => "answer",
             Self::Event => "event",
         }

@@ -1,4 +1,4 @@
-//! The provider's books: intents and refunds, and the rules by which they move. No I/O and no HTTP.
+//! The provider's books: intents, refunds and disputes, and the rules by which they move. No I/O and no HTTP.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -45,7 +45,12 @@ pub(super) enum Card {
     Declines(&'static str),
     Asks,
     Ponders,
+    /// Approves, and the card holder goes to the bank as soon as the money is taken.
+    Disputes,
 }
+
+/// The card whose holder disputes every payment.
+pub(super) const DISPUTING: &str = "pm_card_createDispute";
 
 impl Card {
     pub(super) fn named(method: &str) -> Option<Self> {
@@ -55,6 +60,7 @@ impl Card {
             "pm_card_chargeDeclinedInsufficientFunds" => Some(Self::Declines("insufficient_funds")),
             "pm_card_authenticationRequired" | "pm_card_threeDSecure2Required" => Some(Self::Asks),
             "pm_card_processing" => Some(Self::Ponders),
+            DISPUTING => Some(Self::Disputes),
             _ => None,
         }
     }
@@ -203,7 +209,7 @@ impl Intent {
         self.challenge_url = None;
         self.last_error = None;
         match card {
-            Card::Approves => (vec![self.approve(charge)], Ok(())),
+            Card::Approves | Card::Disputes => (vec![self.approve(charge)], Ok(())),
             Card::Declines(code) => {
                 self.charge = Some(charge);
                 let (told, failure) =
@@ -335,12 +341,88 @@ impl Refund {
     }
 }
 
-/// All intents and refunds, each list in the order they were made.
+/// Where a dispute is, in the provider's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeState {
+    /// Evidence is awaited.
+    NeedsResponse,
+    /// The bank decides.
+    UnderReview,
+    /// The money stays.
+    Won,
+    /// The money is gone.
+    Lost,
+}
+
+impl DisputeState {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::NeedsResponse | Self::UnderReview)
+    }
+}
+
+/// A payment that its card holder wants back from the bank.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Dispute {
+    pub(super) id: String,
+    pub(super) intent: String,
+    pub(super) charge: Option<String>,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) status: DisputeState,
+    pub(super) created: i64,
+}
+
+impl Dispute {
+    /// Of all that was taken: the money is withdrawn until the bank has decided.
+    pub(super) fn of(intent: &Intent, id: String, now: i64) -> (Self, Vec<Told>) {
+        let dispute = Self {
+            id,
+            intent: intent.id.clone(),
+            charge: intent.charge.clone(),
+            amount: intent.received,
+            currency: intent.currency.clone(),
+            status: DisputeState::NeedsResponse,
+            created: now,
+        };
+        let told = ["charge.dispute.created", "charge.dispute.funds_withdrawn"].map(|kind| dispute.told(kind));
+        (dispute, told.to_vec())
+    }
+
+    fn told(&self, kind: &'static str) -> Told {
+        Told { kind, object: self.to_json() }
+    }
+
+    /// The bank moves on. `None` when it cannot: a decided dispute stays so.
+    pub(super) fn move_to(&mut self, status: DisputeState) -> Option<Vec<Told>> {
+        if !self.status.is_open() || self.status == status {
+            return None;
+        }
+        self.status = status;
+        let kinds: &[&'static str] = match status {
+            DisputeState::NeedsResponse | DisputeState::UnderReview => &["charge.dispute.updated"],
+            DisputeState::Won => &["charge.dispute.closed", "charge.dispute.funds_reinstated"],
+            DisputeState::Lost => &["charge.dispute.closed"],
+        };
+        Some(kinds.iter().map(|kind| self.told(kind)).collect())
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "id": self.id, "object": "dispute", "amount": self.amount, "charge": self.charge, "created": self.created,
+            "currency": self.currency, "metadata": {}, "payment_intent": self.intent, "reason": "fraudulent",
+            "status": self.status, "is_charge_refundable": false, "livemode": false,
+        })
+    }
+}
+
+/// All intents, refunds and disputes, each list in the order they were made.
 #[derive(Default)]
 pub(super) struct Books {
     pub(super) intents: HashMap<String, Intent>,
     pub(super) intent_order: Vec<String>,
     pub(super) refunds: Vec<Refund>,
+    pub(super) disputes: Vec<Dispute>,
 }
 
 impl Books {

@@ -20,9 +20,9 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use journal::{Journal, Kind, Row};
-use ledger::{Books, Intent, Refund, Told};
+use ledger::{Books, Dispute, Intent, Refund, Told};
 
-pub use ledger::Status;
+pub use ledger::{DisputeState, Status};
 pub use webhooks::{SandboxEvent, WebhookMode};
 
 /// Events kept to be looked at and sent again; beyond that the oldest goes.
@@ -85,6 +85,8 @@ pub enum Operation {
     Refund,
     /// `GET refunds`
     Refunds,
+    /// `GET disputes`
+    Disputes,
 }
 
 /// How a call fails.
@@ -186,6 +188,7 @@ impl Sandbox {
         let mut books = Books::default();
         journal.read::<Intent>(Kind::Intent)?.into_iter().for_each(|(_, intent)| books.insert(intent));
         books.refunds = journal.read::<Refund>(Kind::Refund)?.into_iter().map(|(_, refund)| refund).collect();
+        books.disputes = journal.read::<Dispute>(Kind::Dispute)?.into_iter().map(|(_, dispute)| dispute).collect();
         let answers: HashMap<String, Stored> = journal.read(Kind::Answer)?.into_iter().collect();
         let mut answer_order: Vec<(i64, String)> = answers.iter().map(|(key, it)| (it.at, key.clone())).collect();
         answer_order.sort_unstable();
@@ -266,6 +269,21 @@ impl Sandbox {
     /// Ends the bank's check (`pm_card_authenticationRequired`). `false` when none is under way.
     pub fn challenge(&self, intent: &str, approved: bool) -> bool {
         self.resolve(intent, Status::RequiresAction, approved)
+    }
+
+    /// Moves the disputes about an intent on, as its bank does. `false` when there is none that is open, or it is there.
+    pub fn decide_dispute(&self, intent: &str, status: DisputeState) -> bool {
+        let mut state = self.state();
+        let (mut rows, mut told) = (Vec::new(), Vec::new());
+        for dispute in state.books.disputes.iter_mut().filter(|dispute| dispute.intent == intent) {
+            if let Some(news) = dispute.move_to(status) {
+                rows.push(Row::put(Kind::Dispute, &dispute.id, dispute));
+                told.extend(news);
+            }
+        }
+        let moved = !rows.is_empty();
+        self.conclude(state, rows, told);
+        moved
     }
 
     /// Lets an authorisation lapse, as a bank does after some days. `false` when there is none.

@@ -155,6 +155,39 @@ async fn a_payment_lives_from_creation_to_refund() {
 }
 
 #[tokio::test]
+async fn a_card_that_disputes_does_so_once_its_money_is_taken() {
+    use domain::dispute::DisputeStatus;
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::at(Some(directory.path().to_owned())).await;
+    let intent = world.intent(1).await;
+    assert_eq!(world.pay(&intent, "pm_card_createDispute").await.0, 200);
+    assert_eq!(world.stripe.disputes(&intent.id).await, Ok(Vec::new()), "nothing is taken yet");
+    world.stripe.capture(&intent.id).await.unwrap();
+    let statuses = async |stripe: &Stripe| {
+        let disputes = stripe.disputes(&intent.id).await.unwrap();
+        assert!(disputes.iter().all(|dispute| dispute.amount == rupees(17_800)));
+        disputes.iter().map(|dispute| dispute.status).collect::<Vec<_>>()
+    };
+    assert_eq!(statuses(&world.stripe).await, [DisputeStatus::NeedsResponse]);
+    world.stripe.capture(&intent.id).await.unwrap();
+    assert_eq!(statuses(&world.stripe).await.len(), 1, "a capture that is told again takes nothing again");
+    assert!(world.sandbox.decide_dispute(intent.id.as_str(), DisputeState::UnderReview));
+    assert_eq!(statuses(&world.stripe).await, [DisputeStatus::UnderReview]);
+    assert!(world.sandbox.decide_dispute(intent.id.as_str(), DisputeState::Won));
+    assert!(!world.sandbox.decide_dispute(intent.id.as_str(), DisputeState::Lost), "it is decided");
+    let told = world.told().await;
+    let about: Vec<&str> = told.iter().map(String::as_str).filter(|kind| kind.starts_with("charge.dispute")).collect();
+    let kinds = ["closed", "created", "funds_reinstated", "funds_withdrawn", "updated"];
+    assert_eq!(about, kinds.map(|kind| format!("charge.dispute.{kind}")));
+    let intents: Vec<_> = world.told.lock().unwrap().iter().map(|told| told.intent.clone()).collect();
+    assert!(intents.iter().all(|told| *told == Some(intent.id.clone())), "each names the payment");
+    assert!(!world.sandbox.decide_dispute("pi_unknown", DisputeState::Lost));
+    drop(world);
+    let world = World::at(Some(directory.path().to_owned())).await;
+    assert_eq!(statuses(&world.stripe).await, [DisputeStatus::Won], "it survives");
+}
+
+#[tokio::test]
 async fn every_step_may_be_repeated() {
     let world = World::new().await;
     let intent = world.intent(1).await;

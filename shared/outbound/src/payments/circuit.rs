@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     ProviderError,
+    dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
     payment::{Intent, ProviderRefund},
@@ -128,6 +129,10 @@ impl<P: Payments> Payments for Circuit<P> {
         self.carry(self.provider.refund(intent, booking, amount, made)).await
     }
 
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
+        self.carry(self.provider.disputes(intent)).await
+    }
+
     /// Does not take the probe's place: whoever is let through goes on to call.
     fn check_up(&self) -> Result<(), ProviderError> {
         match *self.line() {
@@ -183,6 +188,9 @@ mod tests {
             Err(self.say())
         }
         async fn refunds(&self, _: &IntentId) -> Result<Vec<ProviderRefund>, ProviderError> {
+            Err(self.say())
+        }
+        async fn disputes(&self, _: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
             Err(self.say())
         }
         async fn refund(

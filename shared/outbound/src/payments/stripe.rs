@@ -11,6 +11,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use async_trait::async_trait;
 use domain::{
     ProviderError,
+    dispute::{DisputeStatus, ProviderDispute},
     ids::{BookingId, IntentId},
     money::{Currency, Money},
     payment::{Intent, IntentStatus, ProviderRefund},
@@ -30,11 +31,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one call may take from first byte out to last byte in.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Refunds asked for in one page (the provider's maximum).
-const REFUNDS_PER_PAGE: usize = 100;
+/// Objects asked for in one page of a list (the provider's maximum).
+const PER_PAGE: usize = 100;
 
-/// Pages of refunds of one intent, at most. A booking has one refund; this many mean that something is very wrong.
-const REFUND_PAGES_MAX: usize = 10;
+/// Pages of refunds or disputes of one intent, at most. A booking has a few; this many mean that something is very wrong.
+const PAGES_MAX: usize = 10;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -162,6 +163,29 @@ impl Stripe {
         Ok(answer)
     }
 
+    /// Every object of `list` that is about the intent, all pages.
+    async fn all<W, T>(&self, list: &str, intent: &IntentId) -> Result<Vec<T>, ProviderError>
+    where
+        W: DeserializeOwned + Named + TryInto<T, Error = ProviderError>,
+    {
+        let query = format!("{list}?payment_intent={}&limit={PER_PAGE}", path_safe(intent.as_str())?);
+        let mut all = Vec::new();
+        let mut path = query.clone();
+        for _ in 0..PAGES_MAX {
+            let page: WireList<W> = self.get(&path).await?.decode()?;
+            let last = page.data.last().map(|wire| wire.id().to_owned());
+            for wire in page.data {
+                all.push(wire.try_into()?);
+            }
+            match last {
+                _ if !page.has_more => return Ok(all),
+                Some(last) => path = format!("{query}&starting_after={}", path_safe(&last)?),
+                None => return Err(ProviderError::Garbled(format!("an empty page of {list} that has more"))),
+            }
+        }
+        Err(ProviderError::Garbled(format!("more than {} {list} of one intent", PAGES_MAX * PER_PAGE)))
+    }
+
     /// Moves the intent by `step` to `goal`. A refusal is final only if the intent is not at the goal already.
     async fn advance(&self, intent: &IntentId, step: &str, goal: IntentStatus) -> Result<Intent, ProviderError> {
         let path = format!("payment_intents/{}/{step}", path_safe(intent.as_str())?);
@@ -209,22 +233,7 @@ impl Payments for Stripe {
     }
 
     async fn refunds(&self, intent: &IntentId) -> Result<Vec<ProviderRefund>, ProviderError> {
-        let query = format!("refunds?payment_intent={}&limit={REFUNDS_PER_PAGE}", path_safe(intent.as_str())?);
-        let mut refunds = Vec::new();
-        let mut path = query.clone();
-        for _ in 0..REFUND_PAGES_MAX {
-            let page: WireList<WireRefund> = self.get(&path).await?.decode()?;
-            let last = page.data.last().map(|refund| refund.id.clone());
-            for wire in page.data {
-                refunds.push(wire.try_into()?);
-            }
-            match last {
-                _ if !page.has_more => return Ok(refunds),
-                Some(last) => path = format!("{query}&starting_after={}", path_safe(&last)?),
-                None => return Err(ProviderError::Garbled("an empty page of refunds that has more".to_owned())),
-            }
-        }
-        Err(ProviderError::Garbled(format!("more than {} refunds of one intent", REFUND_PAGES_MAX * REFUNDS_PER_PAGE)))
+        self.all::<WireRefund, _>("refunds", intent).await
     }
 
     async fn refund(
@@ -242,6 +251,10 @@ impl Payments for Stripe {
         // The amount is not part of the key: with another one the provider refuses, and the caller looks again.
         let key = format!("{booking}-refund-{made}");
         self.make("refunds", &form, &key).await?.decode::<WireRefund>()?.try_into()
+    }
+
+    async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
+        self.all::<WireDispute, _>("disputes", intent).await
     }
 }
 
@@ -405,6 +418,47 @@ impl TryFrom<WireRefund> for ProviderRefund {
         };
         let amount = our_money(wire.amount, &wire.currency)?;
         Ok(Self { amount, booking: booking_of(wire.metadata), accepted })
+    }
+}
+
+#[derive(Deserialize)]
+struct WireDispute {
+    id: String,
+    amount: i64,
+    currency: String,
+    status: String,
+}
+
+impl TryFrom<WireDispute> for ProviderDispute {
+    type Error = ProviderError;
+
+    /// An inquiry (`warning_…`) takes no money yet, but wants an answer all the same.
+    fn try_from(wire: WireDispute) -> Result<Self, ProviderError> {
+        let status = match wire.status.as_str() {
+            "needs_response" | "warning_needs_response" => DisputeStatus::NeedsResponse,
+            "under_review" | "warning_under_review" => DisputeStatus::UnderReview,
+            "lost" => DisputeStatus::Lost,
+            "won" | "warning_closed" | "prevented" => DisputeStatus::Won,
+            other => return Err(ProviderError::Garbled(format!("a dispute that is '{}'", cut(other)))),
+        };
+        Ok(Self { amount: our_money(wire.amount, &wire.currency)?, status })
+    }
+}
+
+/// What a page of a list goes on from.
+trait Named {
+    fn id(&self) -> &str;
+}
+
+impl Named for WireRefund {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Named for WireDispute {
+    fn id(&self) -> &str {
+        &self.id
     }
 }
 

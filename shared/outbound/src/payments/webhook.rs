@@ -193,6 +193,7 @@ mod tests {
             (json!({"id": "pi_1", "object": "payment_intent"}), Some("pi_1")),
             (json!({"id": "ch_1", "object": "charge", "payment_intent": "pi_2"}), Some("pi_2")),
             (json!({"id": "re_1", "object": "refund", "payment_intent": {"id": "pi_3", "amount": 1}}), Some("pi_3")),
+            (json!({"id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_4"}), Some("pi_4")),
             (json!({"id": "ch_1", "object": "charge", "payment_intent": null}), None),
             (json!({"id": "cus_1", "object": "customer", "metadata": null}), None),
             (json!({"object": "balance", "metadata": {"booking_id": 7}}), None),

@@ -31,6 +31,9 @@ pub enum Fault {
     DropAfterCommit,
     /// It waits, then goes through.
     Delay(Duration),
+    /// A batch of writes is answered, and none of it was written: the table was busy for each item. Other calls go
+    /// through.
+    Unprocessed,
 }
 
 /// Decides the fate of each call.
@@ -68,4 +71,13 @@ pub(super) fn conflict(operation: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         _ => return None,
     };
     Some((400, answer.to_string().into_bytes()))
+}
+
+/// DynamoDB's answer to a batch of writes that it got to nothing of; `None` for other operations.
+pub(super) fn unprocessed(operation: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    if operation != "BatchWriteItem" {
+        return None;
+    }
+    let request: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some((200, json!({"UnprocessedItems": request["RequestItems"]}).to_string().into_bytes()))
 }

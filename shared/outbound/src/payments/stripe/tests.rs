@@ -268,10 +268,46 @@ async fn refunds_are_read_to_the_last_page() {
 }
 
 #[tokio::test]
+async fn disputes_are_read_with_what_they_ask_for() {
+    let cases = [
+        ("warning_needs_response", DisputeStatus::NeedsResponse),
+        ("warning_under_review", DisputeStatus::UnderReview),
+        ("warning_closed", DisputeStatus::Won),
+        ("needs_response", DisputeStatus::NeedsResponse),
+        ("under_review", DisputeStatus::UnderReview),
+        ("won", DisputeStatus::Won),
+        ("lost", DisputeStatus::Lost),
+        ("prevented", DisputeStatus::Won),
+    ];
+    let dispute = |n: usize, status: &str| {
+        json!({
+            "id": format!("du_{n}"), "object": "dispute", "amount": 8_900, "currency": "inr", "status": status,
+            "reason": "fraudulent", "payment_intent": "pi_1", "metadata": {},
+        })
+    };
+    let data: Vec<Value> = cases.iter().enumerate().map(|(n, (status, _))| dispute(n, status)).collect();
+    let (first, second) = data.split_at(5);
+    let answers = vec![
+        say(200, json!({"object": "list", "data": first, "has_more": true})),
+        say(200, json!({"object": "list", "data": second, "has_more": false})),
+        say(200, json!({"object": "list", "data": [dispute(9, "settled")], "has_more": false})),
+    ];
+    let (stripe, asked) = provider(answers).await;
+    let disputes = stripe.disputes(&pi("pi_1")).await.unwrap();
+    let read: Vec<DisputeStatus> = disputes.iter().map(|dispute| dispute.status).collect();
+    assert_eq!(read, cases.map(|(_, status)| status));
+    assert!(disputes.iter().all(|dispute| dispute.amount == rupees(8_900)));
+    assert!(matches!(stripe.disputes(&pi("pi_1")).await, Err(ProviderError::Garbled(_))), "a status nobody knows");
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].call, "GET /v1/disputes?payment_intent=pi_1&limit=100");
+    assert_eq!(asked[1].call, "GET /v1/disputes?payment_intent=pi_1&limit=100&starting_after=du_4");
+}
+
+#[tokio::test]
 async fn paging_ends_even_when_the_provider_does_not() {
-    let (stripe, asked) = provider((0..REFUND_PAGES_MAX).map(|n| page(n, 1, true)).collect()).await;
+    let (stripe, asked) = provider((0..PAGES_MAX).map(|n| page(n, 1, true)).collect()).await;
     assert!(matches!(stripe.refunds(&pi("pi_1")).await, Err(ProviderError::Garbled(_))));
-    assert_eq!(asked.lock().unwrap().len(), REFUND_PAGES_MAX);
+    assert_eq!(asked.lock().unwrap().len(), PAGES_MAX);
     let (stripe, _) = provider(vec![page(0, 0, true)]).await;
     assert!(matches!(stripe.refunds(&pi("pi_1")).await, Err(ProviderError::Garbled(_))));
 }
@@ -283,6 +319,7 @@ async fn an_id_that_is_not_the_providers_is_never_sent() {
         assert_eq!(stripe.fetch(&pi(id)).await, Err(ProviderError::Absent), "{id}");
         assert_eq!(stripe.cancel(&pi(id)).await, Err(ProviderError::Absent), "{id}");
         assert_eq!(stripe.refunds(&pi(id)).await, Err(ProviderError::Absent), "{id}");
+        assert_eq!(stripe.disputes(&pi(id)).await, Err(ProviderError::Absent), "{id}");
     }
     assert!(asked.lock().unwrap().is_empty());
 }
