@@ -16,6 +16,7 @@ mod logs;
 mod metrics;
 mod openapi;
 mod payment;
+mod promises;
 mod races;
 mod sam_local;
 mod template;

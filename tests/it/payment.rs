@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outbound::payments::circuit::FAILURES_MAX;
 use serde_json::{Value, json};
 use usher::sandbox::{Fault, Operation, Status, WebhookMode};
 
@@ -273,4 +274,74 @@ async fn forged_and_stale_webhooks_are_refused_and_unknown_ones_acknowledged() {
     let unknown = json!({"id": "evt_2", "type": "payment_intent.succeeded",
         "data": {"object": {"id": "pi_unknown", "object": "payment_intent", "metadata": {}}}});
     assert_eq!(send(&secret, 0, unknown).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_provider_is_down_nobody_waits_for_it_and_selling_goes_on() {
+    let stage = Stage::open().await;
+    let (ada, bob) = (stage.buyer("ada"), stage.buyer("bob"));
+    let booking = ada.hold(&[seat("A", 1)]).await.expect(201);
+    for _ in 0..FAILURES_MAX {
+        stage.platform.sandbox().fail_next(Operation::Create, Fault::Before);
+        ada.confirm(&booking).await.problem(503, "provider-unavailable");
+    }
+    let other = bob.hold(&[seat("A", 2)]).await.expect(201);
+    let began = std::time::Instant::now();
+    bob.confirm(&other).await.problem(503, "provider-unavailable");
+    assert!(began.elapsed() < Duration::from_secs(1), "told at once");
+    assert_eq!(stage.platform.sandbox().ledger().intents.len(), 0, "the provider was not called");
+    stage.get("/v1/events").await.expect(200);
+    // His payment was not started, so his hold ends without the provider.
+    let released = bob.delete(&other).await.expect(200);
+    assert_eq!((&released["status"], &released["reason"]), (&json!("CANCELLED"), &json!("released")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_show_that_is_cancelled_gives_everybody_everything_back() {
+    let stage = Stage::open().await;
+    let (olga, ada, bob) = (stage.organiser(), stage.buyer("ada"), stage.buyer("bob"));
+    let sold = ada.buy(&[seat("A", 1), seat("A", 2)]).await;
+    let held = bob.hold(&[seat("A", 3)]).await.expect(201);
+    let path = |what: &str| format!("/v1/shows/{}{what}", stage.show);
+    // Part of it has gone back before.
+    let part = json!({"bookingId": sold["bookingId"], "amount": {"amountMinor": 100, "currency": "INR"}});
+    for _ in 0..2 {
+        let owed = olga.post_as("goodwill", &path("/refunds"), &part).await.expect(200);
+        assert_eq!((&owed["status"], &owed["refund"]["amount"]["amountMinor"]), (&json!("CONFIRMED"), &json!(100)));
+    }
+    stage.platform.tick().await.unwrap();
+    assert_eq!(money(&stage), (2 * PRICE_MINOR, 100));
+    olga.patch(&path(""), &json!({"status": "CANCELLED"})).await.expect(200);
+    assert_eq!(olga.get(&path("/cancellation")).await.expect(200)["bookingsLeft"], 2);
+    for _ in 0..2 {
+        stage.platform.tick().await.unwrap();
+        for (person, booking) in [(&ada, &sold), (&bob, &held)] {
+            let ended = person.booking(booking).await;
+            assert_eq!((&ended["status"], &ended["reason"]), (&json!("CANCELLED"), &json!("show-cancelled")));
+        }
+        assert_eq!(money(&stage), (2 * PRICE_MINOR, 2 * PRICE_MINOR));
+    }
+    let progress = olga.get(&path("/cancellation")).await.expect(200);
+    assert_eq!((&progress["bookingsLeft"], &progress["status"]), (&json!(0), &json!("running")), "still watched");
+    bob.hold(&[seat("A", 4)]).await.problem(409, "not-on-sale");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_owns_the_show_gives_back_and_never_more_than_is_left() {
+    let stage = Stage::open().await;
+    let (olga, ada) = (stage.organiser(), stage.buyer("ada"));
+    let booking = ada.buy(&[seat("A", 1)]).await;
+    let path = format!("/v1/shows/{}/refunds", stage.show);
+    let part = |minor: i64, currency: &str| json!({"bookingId": booking["bookingId"], "amount": {"amountMinor": minor, "currency": currency}});
+    olga.post_as("a", &path, &part(PRICE_MINOR, "INR")).await.problem(422, "invalid");
+    olga.post_as("a", &path, &part(0, "INR")).await.problem(422, "invalid");
+    olga.post_as("a", &path, &part(100, "EUR")).await.problem(422, "invalid");
+    olga.post_as("a", &path, &part(100, "INR")).await.expect(200);
+    olga.post_as("a", &path, &part(200, "INR")).await.problem(422, "idempotency-mismatch");
+    stage.person("oskar", &["organiser"]).post_as("a", &path, &part(100, "INR")).await.problem(404, "not-found");
+    let unpaid = ada.hold(&[seat("A", 2)]).await.expect(201);
+    let wanted = json!({"bookingId": unpaid["bookingId"], "amount": {"amountMinor": 1, "currency": "INR"}});
+    olga.post_as("b", &path, &wanted).await.problem(409, "not-paid");
+    stage.platform.tick().await.unwrap();
+    assert_eq!(money(&stage), (PRICE_MINOR, 100));
 }

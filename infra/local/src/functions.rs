@@ -12,6 +12,7 @@ use outbound::{
     mail::Mailer,
     payments::{
         Payments,
+        circuit::Circuit,
         stripe::{Stripe, StripeSettings},
     },
     timers::Timers,
@@ -184,7 +185,7 @@ async fn publish(app: &relay::App, event: edge::DynamodbEvent) -> Result<edge::D
 fn settlement(settings: &Settings, ports: &Ports) -> Result<Settlement, Failure> {
     let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
     settings.check()?;
-    let payments: Arc<dyn Payments> = Arc::new(Stripe::new(stripe)?);
+    let payments: Arc<dyn Payments> = Arc::new(Circuit::new(Stripe::new(stripe)?));
     Ok(Settlement {
         store: ports.store.clone(),
         payments,

@@ -8,8 +8,11 @@ use std::sync::{
 
 use domain::{
     ids::{BookingId, IntentId},
+    money::Money,
+    refund,
     settlement::Cause,
 };
+use store::receipt::PartRequest;
 use testkit::{
     engine::Fault,
     payments::{Outcome, PaymentFault},
@@ -29,6 +32,8 @@ enum Story {
     Processing,
     GivingBack,
     Refund,
+    PartOfTheMoney,
+    CallingOff,
 }
 
 /// Tells a story as far as it goes. What fails is left as it is, as a crash would.
@@ -77,7 +82,25 @@ async fn tell(stage: &Stage, story: Story, id: BookingId) {
             hint(stage, id).await;
             drop(stage.settlement.end(id).await);
         }
+        Story::PartOfTheMoney => {
+            attempt(Outcome::Approved);
+            hint(stage, id).await;
+            owe_part(stage, id).await;
+            drop(stage.settlement.drive(id, Cause::Due, None).await);
+        }
+        Story::CallingOff => {
+            attempt(Outcome::Approved);
+            hint(stage, id).await;
+            drop(stage.settlement.call_off(id).await);
+        }
     }
+}
+
+async fn owe_part(stage: &Stage, id: BookingId) {
+    let Ok(Some(booking)) = stage.store.booking(id).await else { return };
+    let Ok(owed) = refund::in_part(&booking, Money::new(100, booking.currency)) else { return };
+    let request = PartRequest { booking: id, key: "goodwill".parse().unwrap(), amount_minor: 100 };
+    drop(stage.store.owe_part(&booking, owed, &request, stage.clock_now()).await);
 }
 
 async fn hint(stage: &Stage, id: BookingId) {
@@ -165,4 +188,14 @@ async fn giving_back_survives_the_failure_of_any_call() {
 #[tokio::test]
 async fn a_refund_survives_the_failure_of_any_call() {
     fail_everything(Story::Refund).await;
+}
+
+#[tokio::test]
+async fn giving_part_back_survives_the_failure_of_any_call() {
+    fail_everything(Story::PartOfTheMoney).await;
+}
+
+#[tokio::test]
+async fn calling_off_survives_the_failure_of_any_call() {
+    fail_everything(Story::CallingOff).await;
 }
