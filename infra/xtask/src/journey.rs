@@ -132,11 +132,21 @@ impl Person {
         self.site.http.send(request, Some(body.to_string().into_bytes()))
     }
 
+    /// A PATCH of JSON.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        let request = self.request("PATCH", path).header("content-type", "application/json");
+        self.site.http.send(request, Some(body.to_string().into_bytes()))
+    }
+
+    /// A POST of JSON under an idempotency key.
+    pub(crate) fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer, String> {
+        let request = self.request("POST", path).header("content-type", "application/json");
+        self.site.http.send(request.header("idempotency-key", key), Some(body.to_string().into_bytes()))
+    }
+
     /// Holds places under an idempotency key.
     pub(crate) fn hold(&self, show: &str, key: &str, wish: &Wish) -> Result<Answer, String> {
-        let request = self.request("POST", &format!("/v1/shows/{show}/{}", wish.path));
-        let request = request.header("content-type", "application/json").header("idempotency-key", key);
-        self.site.http.send(request, Some(wish.body.to_string().into_bytes()))
+        self.post_once(&format!("/v1/shows/{show}/{}", wish.path), key, &wish.body)
     }
 
     /// The booking as it is now.

@@ -76,6 +76,8 @@ fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
     report.add(here, &stories::EXPIRY, timer);
     let swept = report::timed(|| stories::sweep(here, &stage));
     report.add(here, &stories::SWEEP, swept);
+    let called_off = report::timed(|| stories::call_off(here, &stage));
+    report.add(here, &stories::CALL_OFF, called_off);
     let updated = report::timed(|| stories::update(stack, &stage));
     report.add(stack, &stories::UPDATE, updated);
     let redriven = report::timed(|| stories::poison(stack, &stage));

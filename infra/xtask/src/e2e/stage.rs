@@ -32,6 +32,10 @@ pub(crate) struct Stage {
     pub(crate) usual: String,
     /// A show whose holds live [`BRIEF_SECONDS`].
     pub(crate) brief: String,
+    /// A show that will not take place.
+    pub(crate) doomed: String,
+    /// Whose shows they are.
+    pub(crate) organiser: Person,
 }
 
 impl Stage {
@@ -49,8 +53,9 @@ impl Stage {
         let venue = publish_venue(&organiser)?;
         let usual = publish_show(&organiser, &event, &venue, None)?;
         let brief = publish_show(&organiser, &event, &venue, Some(BRIEF_SECONDS))?;
+        let doomed = publish_show(&organiser, &event, &venue, None)?;
         listed(&site, &event)?;
-        Ok(Self { site, provider, usual, brief })
+        Ok(Self { site, provider, usual, brief, doomed, organiser })
     }
 
     /// A buyer, `name@buyer.example`.
