@@ -40,6 +40,8 @@ pub enum Kind {
     RefundOwed,
     /// The provider has what was owed. The amount is **all** that is given back of this booking so far.
     RefundDone,
+    /// What the provider had taken on did not reach the buyer. The amount is all that is owed of this booking again.
+    RefundFailed,
     /// A dispute was opened.
     Disputed,
     /// A dispute is about another amount or somewhere else, and still open.
@@ -50,7 +52,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PaymentStarted,
         Self::IntentRecorded,
         Self::PaymentFailed,
@@ -60,6 +62,7 @@ impl Kind {
         Self::Cancelled,
         Self::RefundOwed,
         Self::RefundDone,
+        Self::RefundFailed,
         Self::Disputed,
         Self::DisputeChanged,
         Self::DisputeClosed,
@@ -78,6 +81,7 @@ impl Kind {
             Self::Cancelled => "cancelled",
             Self::RefundOwed => "refund-owed",
             Self::RefundDone => "refund-done",
+            Self::RefundFailed => "refund-failed",
             Self::Disputed => "disputed",
             Self::DisputeChanged => "dispute-changed",
             Self::DisputeClosed => "dispute-closed",
@@ -231,10 +235,13 @@ fn refunded(old: Option<&Booking>, new: &Booking) -> impl Iterator<Item = Told> 
         Some(refund) if refund.status == RefundStatus::Done => refund.amount_minor,
         _ => 0,
     };
-    let was_done = old.is_some_and(|old| done(old) == done(new));
+    let was_done = old.map_or(0, done);
+    // Done, and pending again without being more: the bank could not deliver it.
+    let failed = was_done > 0 && done(new) == 0 && amount(new) == was_done;
     let owed = (amount(new) > old.map_or(0, amount)).then(|| (Kind::RefundOwed, amount(new), who_owes(old, new)));
-    let back = (done(new) > 0 && !was_done).then(|| (Kind::RefundDone, done(new), Who::Provider));
-    owed.into_iter().chain(back)
+    let back = (done(new) > 0 && done(new) != was_done).then(|| (Kind::RefundDone, done(new), Who::Provider));
+    let lost = failed.then(|| (Kind::RefundFailed, amount(new), Who::Provider));
+    owed.into_iter().chain(back).chain(lost)
 }
 
 /// Whose decision it was that money goes back.

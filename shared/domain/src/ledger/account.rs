@@ -57,9 +57,11 @@ impl Account {
                     account.tickets = account.tickets.checked_sub(amount)?;
                     account.cancelled = account.cancelled.checked_add(amount)?;
                 }
-                // Totals so far: the latest one counts, and they only grow.
-                Kind::RefundOwed => account.owed_in_all = account.owed_in_all.max(amount),
-                Kind::RefundDone => account.refunded = account.refunded.max(amount),
+                // Totals so far, in the order of versions: the latest one counts.
+                Kind::RefundOwed => account.owed_in_all = amount,
+                Kind::RefundDone => account.refunded = amount,
+                // How much of it had come back before, nobody knows: all of it counts as owed until it is done again.
+                Kind::RefundFailed => account.refunded = 0,
                 Kind::Disputed | Kind::DisputeChanged | Kind::DisputeClosed => {
                     account.dispute = entry.dispute.map(|status| (amount, status)).or(account.dispute);
                 }

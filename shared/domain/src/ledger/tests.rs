@@ -111,6 +111,7 @@ fn refunds_tell_all_that_is_owed_and_all_that_is_back() {
     assert_eq!(told(Some(&done), &more), [(Kind::RefundOwed, 90, Who::Organiser)]);
     let all = with_refund(&owed, 90, RefundStatus::Done);
     assert_eq!(told(Some(&more), &all), [(Kind::RefundDone, 90, Who::Provider)]);
+    assert_eq!(told(Some(&all), &more), [(Kind::RefundFailed, 90, Who::Provider)], "the bank could not deliver it");
     // Without a show's end or a buyer's wish it is the organiser who gives back.
     let kind = with_refund(&paid(), 30, RefundStatus::Pending);
     assert_eq!(told(Some(&paid()), &kind), [(Kind::RefundOwed, 30, Who::Organiser)]);
@@ -171,6 +172,8 @@ enum Act {
     /// An organiser gives this much of the rest back.
     Give(u8),
     Refund,
+    /// What was given back did not arrive.
+    FailRefund,
     Dispute(i64, DisputeStatus),
 }
 
@@ -191,6 +194,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => Just(Act::OweLate),
         2 => (1_u8..=100).prop_map(Act::Give),
         4 => Just(Act::Refund),
+        1 => Just(Act::FailRefund),
         1 => (1_i64..1_000, proptest::sample::select(statuses))
             .prop_map(|(amount, status)| Act::Dispute(amount, status)),
     ]
@@ -251,6 +255,14 @@ impl Life {
                 let Some(refund) = &mut self.booking.refund else { return false };
                 refund.status = RefundStatus::Done;
                 self.back = refund.amount_minor;
+            }
+            (Act::FailRefund, _) => {
+                let Some(refund) = self.booking.refund.as_mut().filter(|_| self.back > 0) else { return false };
+                if refund.status == RefundStatus::Pending {
+                    return false;
+                }
+                refund.status = RefundStatus::Pending;
+                self.back = 0;
             }
             (Act::Dispute(amount_minor, status), _) if captured => {
                 self.booking.dispute = Some(Dispute { amount_minor, status });
