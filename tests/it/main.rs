@@ -17,6 +17,7 @@ mod metrics;
 mod openapi;
 mod payment;
 mod races;
+mod reconcile;
 mod sam_local;
 mod template;
 mod ticket;
