@@ -146,7 +146,7 @@ fn unseen(id: BookingId, intent: &IntentId, error: &Error) -> Outcome {
 
 fn finding(kind: Kind, id: BookingId, view: &View, driven: Option<&Error>) -> Finding {
     let intent = &view.seen.intent;
-    let ours = view.booking.as_ref().map_or_else(|| "no such booking".to_owned(), |booking| books(booking));
+    let ours = view.booking.as_ref().map_or_else(|| "no such booking".to_owned(), books);
     let back = match &view.seen.refunds {
         Refunds::Each(refunds) => {
             refunds.iter().filter(|refund| refund.accepted).map(|refund| refund.amount.amount_minor).sum()

@@ -39,7 +39,7 @@ impl Run<'_> {
     /// Compares the page's intents with their bookings; answers those.
     async fn compare_page(&mut self, page: IntentPage) -> Result<HashMap<BookingId, Booking>, Error> {
         let old_enough = shift(self.now(), -UNDER_WAY);
-        for unreadable in page.unreadable {
+        for unreadable in &page.unreadable {
             self.unreadable(unreadable);
         }
         let ours = page.intents.into_iter().filter(|listed| {
@@ -95,7 +95,7 @@ impl Run<'_> {
         Ok(found)
     }
 
-    fn unreadable(&mut self, entry: UnreadableIntent) {
+    fn unreadable(&mut self, entry: &UnreadableIntent) {
         match entry.booking {
             None => self.report.foreign += 1,
             Some(booking) => {

@@ -139,9 +139,8 @@ impl Run<'_> {
 /// Whether the trouble is the whole line's and not one item's: then the run stops, and goes on from here later.
 fn stops(error: &Error) -> bool {
     match error {
-        Error::Store(StoreError::Corrupt(_)) | Error::Refused(_) => false,
-        Error::Store(_) => true,
-        Error::Provider(ProviderError::Unavailable { .. }) => true,
-        Error::Provider(_) => false,
+        Error::Store(why) => !matches!(why, StoreError::Corrupt(_)),
+        Error::Provider(why) => matches!(why, ProviderError::Unavailable { .. }),
+        Error::Refused(_) => false,
     }
 }

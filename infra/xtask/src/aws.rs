@@ -73,13 +73,11 @@ impl Aws {
 
     /// The address of a service, and its name for the signature.
     fn place(&self, service: &str) -> (String, String) {
-        match &self.emulator {
-            Some(host) => (format!("http://{host}"), host.clone()),
-            None => {
-                let host = format!("{service}.{}.amazonaws.com", self.caller.region);
-                (format!("https://{host}"), host)
-            }
+        if let Some(host) = &self.emulator {
+            return (format!("http://{host}"), host.clone());
         }
+        let host = format!("{service}.{}.amazonaws.com", self.caller.region);
+        (format!("https://{host}"), host)
     }
 
     /// A call of a service that takes JSON: `target` is `AmazonSQS.SendMessage` and the like.
