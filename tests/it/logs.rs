@@ -15,7 +15,7 @@ use crate::support::{Stage, eventually, id, seat};
 
 /// Everything that our own crates can say, and what others think is worth a warning.
 const LEVELS: &str = "warn,domain=debug,store=debug,outbound=debug,settlement=debug,edge=debug,usher=debug,\
-    browse=debug,hold=debug,confirm=debug,webhook=debug,bookings=debug,sweep=debug,project=debug,relay=debug,\
+    browse=debug,hold=debug,confirm=debug,webhook=debug,bookings=debug,sweep=debug,reconcile=debug,project=debug,relay=debug,\
     ticket=debug,notification=debug,organise=debug";
 /// A name that nothing else is called.
 const BUYER: &str = "zx81-secretive-buyer";

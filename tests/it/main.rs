@@ -18,6 +18,7 @@ mod openapi;
 mod payment;
 mod promises;
 mod races;
+mod reconcile;
 mod sam_local;
 mod template;
 mod ticket;

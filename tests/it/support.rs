@@ -1,8 +1,10 @@
 //! A platform with a small hall on sale, and the people who come.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use domain::time::Clock;
+use outbound::clock::SystemClock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use usher::{Options, Platform};
@@ -97,17 +99,23 @@ pub fn hall() -> Value {
 impl Stage {
     /// With the usual hold time.
     pub async fn open() -> Self {
-        Self::with(&[]).await
+        Self::with(&[], Arc::new(SystemClock)).await
     }
 
     /// With holds of one second.
     pub async fn with_short_holds() -> Self {
-        Self::with(&[("HOLD_TTL_SECONDS", "1")]).await
+        Self::with(&[("HOLD_TTL_SECONDS", "1")], Arc::new(SystemClock)).await
     }
 
-    async fn with(settings: &[(&str, &str)]) -> Self {
+    /// By another clock than the machine's.
+    pub async fn by(clock: Arc<dyn Clock>) -> Self {
+        Self::with(&[], clock).await
+    }
+
+    async fn with(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let platform = Platform::start(Options { settings, ..Options::default() }).await.expect("the platform starts");
+        let platform =
+            Platform::start(Options { settings, clock, ..Options::default() }).await.expect("the platform starts");
         let mut stage = Self { platform, http: Client::builder().build().unwrap(), show: String::new() };
         stage.show = stage.publish(&hall(), &json!({"standard": PRICE_MINOR})).await;
         stage

@@ -108,7 +108,7 @@ fn a_function_reads_secrets_from_where_they_are_kept_and_may() {
             assert!(granted.contains(&may), "{id} may not read {name}");
         }
     }
-    assert_eq!(secrets, 9, "each is looked at");
+    assert_eq!(secrets, 10, "each is looked at");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         assert!(parameter["NoEcho"].is_null() || name == "DevTokenKey", "{name} would carry a secret");
     }
@@ -127,7 +127,9 @@ fn each_function_is_traced_bounded_and_has_a_log_that_ends() {
         assert_eq!(function["LoggingConfig"]["LogFormat"], "JSON", "{id}");
         assert_eq!(logs[log]["RetentionInDays"]["Ref"], "LogRetentionDays", "{id}");
         let timeout = function["Timeout"].as_u64().or(globals["Timeout"].as_u64()).unwrap();
-        assert!((10..=60).contains(&timeout), "{id} takes {timeout} s");
+        // The longest that Lambda allows: a pass over all books works through pages for as long as it may.
+        let longest = if *id == "ReconcileFunction" { 900 } else { 60 };
+        assert!((10..=longest).contains(&timeout), "{id} takes {timeout} s");
     }
     let own: BTreeSet<&str> =
         functions.values().map(|f| f["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap()).collect();

@@ -13,7 +13,7 @@ use outbound::{files::Files as _, local::LocalFiles};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{gateway::problem, settings::Values};
+use crate::{functions::EventHandler, gateway::problem, settings::Values};
 
 /// How long a dev token is valid, in seconds.
 const TOKEN_LIFETIME_SECONDS: i64 = 12 * 60 * 60;
@@ -70,6 +70,25 @@ pub(crate) async fn token(State(tokens): State<Arc<Tokens>>, body: Bytes) -> Res
     match request.and_then(|request| tokens.issue(&request)) {
         Ok(token) => content("application/json", json!({"accessToken": token}).to_string().into_bytes()),
         Err(why) => problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev"),
+    }
+}
+
+/// `POST /dev/reconcile {"scope","again"?}` answers the report, as the function would.
+pub(crate) async fn reconcile(State(handler): State<EventHandler>, body: Bytes) -> Response<Body> {
+    let order = serde_json::from_slice::<reconcile::Order>(&body).and_then(|_| serde_json::from_slice(&body));
+    let order: Value = match order {
+        Ok(order) => order,
+        Err(why) => {
+            let why = format!("the body is not valid: {why}");
+            return problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev");
+        }
+    };
+    match handler(order).await {
+        Ok(report) => content("application/json", report.to_string().into_bytes()),
+        Err(why) => {
+            tracing::error!("reconciliation failed: {why}");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "it cannot be reconciled now", "dev")
+        }
     }
 }
 

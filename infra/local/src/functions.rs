@@ -160,6 +160,10 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             ("organise", http!(app, organise::handle))
         }
         "sweep" => ("sweep", events!(sweep::App { settlement: settlement(settings, &ports)? }, sweep::handle)),
+        "reconcile" => {
+            let app = reconcile::App { settlement: settlement(settings, &ports)? };
+            ("reconcile", events!(app, reconcile::handle))
+        }
         "project" => ("project", events!(project::App::new(ports.store), refresh)),
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),

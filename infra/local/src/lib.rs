@@ -52,7 +52,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 pub use crate::banner::{banner, steps};
 use crate::{
     dev::Tokens,
-    functions::{Functions, Ports},
+    functions::{EventHandler, Functions, Ports},
     gateway::Gateway,
     knobs::Knobs,
     rules::WatchedBus,
@@ -213,7 +213,8 @@ impl Platform {
             seed::seed(&gateway, &tokens, directory).await?;
         }
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
-        let router = router(gateway, &services.files, &tokens, &sandbox, &base_url);
+        let reconcile = functions.event_handler("reconcile")?;
+        let router = router(gateway, &services.files, &tokens, &sandbox, reconcile, &base_url);
 
         let knobs = Arc::new(Knobs::default());
         let (stopper, stop) = Stopper::new();
@@ -373,9 +374,10 @@ fn router(
     files: &Arc<LocalFiles>,
     tokens: &Arc<Tokens>,
     sandbox: &Arc<Sandbox>,
+    reconcile: EventHandler,
     base_url: &str,
 ) -> Router {
-    let api =
+    let serve =
         async |State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| {
             let (parts, body) = request.into_parts();
             gateway.serve(parts, body, peer).await
@@ -384,8 +386,10 @@ fn router(
     let page = async move || -> Response<Body> { dev::content("text/html; charset=utf-8", html.clone()) };
     let files = Router::new().route("/dev/files/{*key}", routing::get(dev::file)).with_state(Arc::clone(files));
     let tokens = Router::new().route("/dev/token", routing::post(dev::token)).with_state(Arc::clone(tokens));
+    let reconcile = Router::new().route("/dev/reconcile", routing::post(dev::reconcile)).with_state(reconcile);
     let page = Router::new().route("/", routing::get(page));
-    Router::new().fallback(api).with_state(gateway).merge(page).merge(files).merge(tokens).merge(sandbox.router())
+    let api = Router::new().fallback(serve).with_state(gateway);
+    api.merge(page).merge(files).merge(tokens).merge(reconcile).merge(sandbox.router())
 }
 
 async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {

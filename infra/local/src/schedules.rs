@@ -1,14 +1,17 @@
 //! Schedules: a function woken by the clock.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::time::Clock;
 use serde_json::{Value, json};
 
 use crate::{functions::EventHandler, knobs::Knobs, stop::Stop, wiring::ScheduleSpec};
 
-/// Wakes the function at its rate until it is over. The first tick comes at once: what fell due while nothing ran is
-/// late enough.
+/// Schedules up to this long tick at once: what fell due while nothing ran is late enough. Others wait their time, as on
+/// AWS.
+const AT_ONCE_MAX: Duration = Duration::from_mins(5);
+
+/// Wakes the function at its rate until it is over.
 pub(crate) async fn run(
     spec: ScheduleSpec,
     handler: EventHandler,
@@ -16,9 +19,12 @@ pub(crate) async fn run(
     knobs: Arc<Knobs>,
     mut stop: Stop,
 ) {
+    if spec.every > AT_ONCE_MAX && !stop.pause(spec.every).await {
+        return;
+    }
     loop {
         if !knobs.schedules_are_paused()
-            && let Err(why) = handler(tick(clock.as_ref())).await
+            && let Err(why) = handler(spec.input.clone().unwrap_or_else(|| tick(clock.as_ref()))).await
         {
             tracing::warn!(function = spec.function, "a scheduled call failed: {why}");
         }

@@ -105,6 +105,8 @@ pub(crate) struct ScheduleSpec {
     pub(crate) function: String,
     /// How often.
     pub(crate) every: Duration,
+    /// What it is told, where that is not the schedule's own event.
+    pub(crate) input: Option<Value>,
 }
 
 /// Receipts of a queue without a redrive policy: SQS would never give up, a laptop may.
@@ -270,9 +272,13 @@ impl<'a> Reader<'a> {
 
     fn schedule(&mut self, wiring: &mut Wiring, place: &str, function: &str, properties: &Value) {
         let text = properties["Schedule"].as_str().unwrap_or_default();
-        match rate(text) {
-            Some(every) => wiring.schedules.push(ScheduleSpec { function: function.to_owned(), every }),
-            None => self.problem(place, &format!("not a rate: {text}")),
+        let input = properties["Input"].as_str().map(serde_json::from_str).transpose();
+        match (rate(text), input) {
+            (Some(every), Ok(input)) => {
+                wiring.schedules.push(ScheduleSpec { function: function.to_owned(), every, input });
+            }
+            (None, _) => self.problem(place, &format!("not a rate: {text}")),
+            (_, Err(why)) => self.problem(place, &format!("the input is not JSON: {why}")),
         }
     }
 }
@@ -360,7 +366,7 @@ mod tests {
         for name in reached {
             assert!(wiring.functions.contains_key(name), "{name} is not there");
         }
-        assert_eq!(wiring.functions.len(), 11);
+        assert_eq!(wiring.functions.len(), 12);
     }
 
     #[test]
@@ -395,11 +401,17 @@ mod tests {
     #[test]
     fn queues_schedules_and_cors_are_read() {
         let wiring = wiring();
-        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (1, 1, 2));
+        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (1, 3, 2));
         let timers = &wiring.queues[0];
         assert_eq!((timers.queue.as_str(), timers.function.as_str(), timers.receives_max), ("Timers", "sweep", 5));
         assert!(timers.visibility >= Duration::from_mins(1));
-        assert_eq!(wiring.schedules[0], ScheduleSpec { function: "sweep".into(), every: Duration::from_mins(1) });
+        let spec = |function: &str, every, input| ScheduleSpec { function: function.into(), every, input };
+        let schedules = [
+            spec("reconcile", Duration::from_hours(1), Some(json!({"scope": "all"}))),
+            spec("reconcile", Duration::from_mins(5), Some(json!({"scope": "young"}))),
+            spec("sweep", Duration::from_mins(1), None),
+        ];
+        assert_eq!(wiring.schedules, schedules);
         assert_eq!(wiring.cors.origins, ["*"]);
         assert!(wiring.cors.headers.contains("idempotency-key"));
         assert!(wiring.functions["hold"].settings.iter().any(|name| name == "BOOKING_ID_KEY"));

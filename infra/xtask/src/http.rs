@@ -33,10 +33,15 @@ pub(crate) struct Answer {
 impl Http {
     /// With bounded waits.
     pub(crate) fn new() -> Self {
+        Self::patient(CALL_TIMEOUT)
+    }
+
+    /// With waits as long as `patience`.
+    pub(crate) fn patient(patience: Duration) -> Self {
         // The one TLS stack of the workspace.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(CALL_TIMEOUT));
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience));
         Self(config.tls_config(tls).build().into())
     }
 

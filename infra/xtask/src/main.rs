@@ -1,5 +1,6 @@
 //! The developer's commands: `cargo xtask <command>`.
 
+mod aws;
 mod budgets;
 mod ci;
 mod dynamodb_local;
@@ -8,6 +9,7 @@ mod http;
 mod journey;
 mod package;
 mod pay;
+mod reconcile;
 mod run;
 mod sam;
 mod smoke;
@@ -39,6 +41,8 @@ enum Command {
     E2e(e2e::E2e),
     /// Builds every function as Lambda takes it, and weighs it.
     Package(package::Package),
+    /// Compares the provider's books, bookings, seats and tallies, and says what a person must do.
+    Reconcile(reconcile::Reconcile),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
         Command::Package(arguments) => package::package(&arguments),
+        Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),

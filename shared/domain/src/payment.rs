@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    Timestamp,
     ids::{BookingId, IntentId, ReceiptId},
     money::Money,
 };
@@ -44,6 +45,41 @@ impl fmt::Debug for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Intent({} {:?} {} for {:?})", self.id, self.status, self.amount, self.booking)
     }
+}
+
+/// An intent as the provider's list of all intents has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedIntent {
+    /// As it was when the page was made.
+    pub intent: Intent,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What was taken, once something is.
+    pub received: Option<Money>,
+    /// What was given back of that, where the list tells.
+    pub refunded: Option<Money>,
+}
+
+/// An entry of the provider's list that makes no sense to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableIntent {
+    /// As the provider names it; empty where not even that can be read.
+    pub id: String,
+    /// From its metadata.
+    pub booking: Option<BookingId>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A part of the provider's list of intents, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntentPage {
+    /// Those that can be read, whoever made them.
+    pub intents: Vec<ListedIntent>,
+    /// The others.
+    pub unreadable: Vec<UnreadableIntent>,
+    /// Where to go on, while there are more.
+    pub next: Option<IntentId>,
 }
 
 /// A refund the provider knows.

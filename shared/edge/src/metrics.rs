@@ -115,6 +115,14 @@ metrics! {
     DueOldestSeconds: Seconds,
     /// `sweep`: bookings that could not be settled, by a tick or a timer.
     SettleFailures: Count,
+    /// `reconcile`: intents of ours that a run compared. Zero is told too.
+    IntentsReconciled: Count,
+    /// `reconcile`: bookings that a run had settled. Zero is told too.
+    BookingsRepaired: Count,
+    /// `reconcile`: what a run found that a person must look at. Zero is told too.
+    ReconcileFindings: Count,
+    /// `reconcile`: passes that came to their end.
+    ReconcilePasses: Count,
     /// `webhook`: calls whose signature was missing, wrong or stale.
     WebhooksRefused: Count,
 }

@@ -7,11 +7,11 @@ pub mod webhook;
 
 use async_trait::async_trait;
 use domain::{
-    ProviderError,
+    ProviderError, Timestamp,
     dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
-    payment::{Intent, ProviderRefund},
+    payment::{Intent, IntentPage, ProviderRefund},
 };
 
 /// The metadata entry that carries the booking id, on intents and on refunds.
@@ -48,6 +48,9 @@ pub trait Payments: Send + Sync {
 
     /// The disputes about the intent's payment, all pages.
     async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError>;
+
+    /// A page of all intents that were made at `since` or later, the newest first, from behind `after`.
+    async fn intents(&self, since: Timestamp, after: Option<&IntentId>) -> Result<IntentPage, ProviderError>;
 
     /// Whether calls are worth trying. `Unavailable`, with how long to wait, while the provider is known to be down.
     fn check_up(&self) -> Result<(), ProviderError> {

@@ -1,14 +1,17 @@
 //! What one buyer has at a show: the cap, and the way from a show to all its bookings.
 
+use std::collections::{BTreeSet, HashMap};
+
 use domain::{
     StoreError,
     hold::Tally,
-    ids::{BookingId, ShowId},
+    ids::{BookingId, ShowId, UserId},
 };
 
 use crate::{
     Store,
-    codec::{Item, PK, SK, n},
+    call::read_failed,
+    codec::{Item, PK, SK, key_attributes, key_of, n, s},
     expression::Update,
     keys::{self, Key},
 };
@@ -54,7 +57,7 @@ pub(crate) fn tally(item: &Item) -> Result<Tally, StoreError> {
 }
 
 impl Store {
-    /// What every buyer of `show` has, shard by shard: for checks and for whatever concerns all bookings of a show.
+    /// What every buyer of `show` has, shard by shard: for checks of small shows. Whatever may be large asks for pages.
     pub async fn tallies(&self, show: ShowId) -> Result<Vec<(Key, Tally)>, StoreError> {
         let mut tallies = Vec::new();
         for shard in 0..keys::BUYER_SHARDS {
@@ -66,6 +69,52 @@ impl Store {
     /// What the buyers of one shard have at `show`.
     pub async fn tallies_in(&self, show: ShowId, shard: u16) -> Result<Vec<(Key, Tally)>, StoreError> {
         let items = self.query_partition(&keys::buyers(show, shard)).await?;
-        items.iter().map(|item| Ok((crate::codec::key_of(item)?, tally(item)?))).collect()
+        items.iter().map(|item| Ok((key_of(item)?, tally(item)?))).collect()
+    }
+
+    /// A page of the buyers of `show` in `shard` with what each has now, from behind `after`; with where to go on.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn buyers(
+        &self,
+        show: ShowId,
+        shard: u16,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<(Vec<(UserId, Tally)>, Option<UserId>), StoreError> {
+        let start = after.map(|user| key_attributes(&Key::Buyer(show, user.clone())));
+        let query = self.client.query().table_name(&*self.table).consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk");
+        let query = query.expression_attribute_values(":pk", s(keys::buyers(show, shard)));
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let answer = query.set_exclusive_start_key(start).limit(limit).send().await.map_err(read_failed)?;
+        let buyer = |item: &Item| match key_of(item)? {
+            Key::Buyer(_, user) => Ok((user, tally(item)?)),
+            other => Err(StoreError::Corrupt(format!("{other:?} among buyers"))),
+        };
+        let buyers: Vec<_> = answer.items.unwrap_or_default().iter().map(buyer).collect::<Result<_, _>>()?;
+        let last = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(|key| match key_of(&key)? {
+            Key::Buyer(_, user) => Ok(user),
+            other => Err(StoreError::Corrupt(format!("{other:?} among buyers"))),
+        });
+        Ok((buyers, last.transpose()?))
+    }
+
+    /// What each of these buyers has now; those who never had anything are left out.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn tallies_of(
+        &self,
+        buyers: &BTreeSet<(ShowId, UserId)>,
+    ) -> Result<HashMap<(ShowId, UserId), Tally>, StoreError> {
+        let keys: Vec<Key> = buyers.iter().map(|(show, user)| Key::Buyer(*show, user.clone())).collect();
+        let items = self.batch_get(&keys, true).await?;
+        let found = |item: &Item| match key_of(item)? {
+            Key::Buyer(show, user) => Ok(((show, user), tally(item)?)),
+            other => Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
+        };
+        items.iter().map(found).collect()
     }
 }

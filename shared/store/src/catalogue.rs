@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     StoreError, Timestamp,
     catalogue::{Listed, Show},
+    ids::ShowId,
+    reconcile::ShowPlace,
     search::{Search, VenueFilter, city_key, event_words, venue_words},
 };
 
@@ -115,6 +117,43 @@ impl Store {
             position = position.max(end);
         }
         Ok(Page { events, next: None })
+    }
+
+    /// The first show behind `after` that starts on the day of `from` or later, in the order of days, events and ids:
+    /// each show once, cancelled ones too. One show that is published meanwhile may be missed.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn next_show(&self, from: Timestamp, after: Option<&ShowPlace>) -> Result<Option<ShowPlace>, StoreError> {
+        let first = after.map_or_else(|| day(from), |place| place.day.clone());
+        for month in self.months().await?.iter().filter(|it| it.as_str() >= month(&first)) {
+            let partition = keys::catalogue_all(month);
+            let mut position = after.filter(|place| self::month(&place.day) == month).map_or_else(
+                || first.clone(),
+                |place| Entry { date: place.day.clone(), event: place.event }.to_string(),
+            );
+            loop {
+                let entries = self.entries(&partition, &position, "9999-12-31~").await?;
+                for entry in &entries {
+                    let behind = after.filter(|place| place.day == entry.date && place.event == entry.event);
+                    if let Some(show) = self.show_of_entry(entry, behind.map(|place| place.show)).await? {
+                        return Ok(Some(ShowPlace { day: entry.date.clone(), event: entry.event, show }));
+                    }
+                }
+                match entries.last() {
+                    Some(last) if entries.len() == ENTRIES_PER_READ => position = after_entry(last),
+                    _ => break,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of an event's shows on a day, behind `after`.
+    async fn show_of_entry(&self, entry: &Entry, after: Option<ShowId>) -> Result<Option<ShowId>, StoreError> {
+        let Some(listed) = self.listed(entry.event, false).await? else { return Ok(None) };
+        let on_day = listed.shows.iter().filter(|show| day(show.starts_at) == entry.date).map(|show| show.id);
+        Ok(on_day.filter(|show| after.is_none_or(|after| *show > after)).min())
     }
 
     /// The partitions to walk, in the order of days, each with the position after its end.

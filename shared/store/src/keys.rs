@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use domain::{
     ids::{AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId},
     ledger,
+    reconcile::Scope,
 };
 
 /// Partition of the shows that are being called off: seldom more than one.
@@ -53,6 +54,8 @@ pub enum Key {
     CallOff(ShowId),
     /// A money step of a booking: its version and what happened.
     LedgerEntry(ShowId, BookingId, u64, ledger::Kind),
+    /// How far a reconciliation is.
+    Reconciliation(Scope),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -98,6 +101,7 @@ impl Key {
                 ledger(*show, ledger_shard_of(*booking)),
                 format!("{}{version:020}#{kind}", ledger_of_booking(*booking)),
             ),
+            Self::Reconciliation(scope) => (format!("RECONCILE#{}", scope.as_str()), "RECONCILE".to_owned()),
         }
     }
 
@@ -162,6 +166,7 @@ impl Key {
                     let [booking, version, kind] = split(sk)?;
                     Self::LedgerEntry(id(rest.split_once('#')?.0)?, id(booking)?, id(version)?, id(kind)?)
                 }
+                "RECONCILE" => Self::Reconciliation(scope(rest)?),
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -260,6 +265,10 @@ fn split<const N: usize>(text: &str) -> Option<[&str; N]> {
     text.split('#').collect::<Vec<_>>().try_into().ok()
 }
 
+fn scope(text: &str) -> Option<Scope> {
+    [Scope::Young, Scope::All].into_iter().find(|scope| scope.as_str() == text)
+}
+
 fn entry(sk: &str) -> Option<Entry> {
     let (date, event) = sk.split_once('#')?;
     Some(Entry { date: date.to_owned(), event: id(event)? })
@@ -320,6 +329,7 @@ mod tests {
                     Key::LedgerEntry(show, BookingId::from_uuid(booking), version, kind)
                 }
             ),
+            prop_oneof![Just(Scope::Young), Just(Scope::All)].prop_map(Key::Reconciliation),
         ]
     }
 
@@ -368,6 +378,7 @@ mod tests {
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
             Key::CallOff(show),
             Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
+            Key::Reconciliation(Scope::Young),
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -22,6 +22,7 @@ pub mod keys;
 pub mod ledger;
 pub mod plan;
 pub mod receipt;
+mod reconcile;
 mod release;
 mod seat;
 mod show;

@@ -11,13 +11,16 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    ProviderError,
+    ProviderError, Timestamp,
     dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
-    payment::{Intent, IntentStatus, ProviderRefund},
+    payment::{Intent, IntentPage, IntentStatus, ListedIntent, ProviderRefund},
 };
 use outbound::payments::Payments;
+
+/// Intents in a page of the list: few, so that a handful of them takes several.
+pub const INTENTS_PER_PAGE: usize = 3;
 
 /// How a buyer's attempt to pay ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,10 @@ pub struct Provider {
 struct Books {
     /// In the order they were made; number n is `pi_n`.
     intents: Vec<Intent>,
+    /// When each of them was made.
+    made_at: Vec<Timestamp>,
+    /// The provider's time.
+    now: Timestamp,
     /// By intent.
     refunds: Vec<(IntentId, ProviderRefund)>,
     /// By intent, as the banks have it now.
@@ -54,10 +61,16 @@ struct Books {
 }
 
 impl Books {
+    fn enter(&mut self, intent: Intent) {
+        self.intents.push(intent);
+        self.made_at.push(self.now);
+    }
+
     fn intent(&mut self, id: &IntentId) -> Result<&mut Intent, ProviderError> {
         self.intents.iter_mut().find(|intent| intent.id == *id).ok_or(ProviderError::Absent)
     }
 
+    /// What was accepted of it, in minor units.
     fn refunded(&self, id: &IntentId) -> i64 {
         self.refunds
             .iter()
@@ -159,6 +172,27 @@ impl Provider {
         }
     }
 
+    /// From now on it is this time at the provider. Until then it is the beginning of time.
+    pub fn set_time(&self, now: Timestamp) {
+        self.books().now = now;
+    }
+
+    /// Somebody else's intent, or one that we made and forgot.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn add(&self, booking: Option<BookingId>, amount: Money, status: IntentStatus) -> IntentId {
+        let mut books = self.books();
+        let id: IntentId = format!("pi_{}", books.intents.len() + 1).parse().expect("a printable id");
+        books.enter(Intent { id: id.clone(), status, amount, booking, client_secret: None });
+        id
+    }
+
+    /// Somebody gives money back at the provider, without us; `accepted` says whether it reaches the buyer.
+    pub fn give_back(&self, id: &IntentId, booking: Option<BookingId>, amount: Money, accepted: bool) {
+        self.books().refunds.push((id.clone(), ProviderRefund { amount, booking, accepted }));
+    }
+
     /// Every intent made for the booking; more than one means that its key was not used.
     #[must_use]
     pub fn intents_of(&self, booking: BookingId) -> Vec<Intent> {
@@ -197,7 +231,7 @@ impl Payments for Provider {
             client_secret: Some(format!("pi_{number}_secret")),
         };
         books.keys.insert(booking, id);
-        books.intents.push(intent.clone());
+        books.enter(intent.clone());
         Ok(intent)
     }
 
@@ -264,6 +298,26 @@ impl Payments for Provider {
         books.intent(intent)?;
         Ok(books.disputes.get(intent).cloned().unwrap_or_default())
     }
+
+    async fn intents(&self, since: Timestamp, after: Option<&IntentId>) -> Result<IntentPage, ProviderError> {
+        let books = self.books();
+        let newest_first = books.intents.iter().zip(&books.made_at).rev().filter(|(_, made_at)| **made_at >= since);
+        let behind = newest_first.skip_while(|(intent, _)| after.is_some_and(|after| intent.id != *after));
+        let mut rest = behind.skip(usize::from(after.is_some()));
+        let listed = |(intent, made_at): (&Intent, &Timestamp)| {
+            let taken = intent.status == IntentStatus::Captured;
+            let back = Money::new(books.refunded(&intent.id), intent.amount.currency);
+            ListedIntent {
+                intent: intent.clone(),
+                created_at: *made_at,
+                received: taken.then_some(intent.amount),
+                refunded: taken.then_some(back),
+            }
+        };
+        let intents: Vec<ListedIntent> = rest.by_ref().take(INTENTS_PER_PAGE).map(listed).collect();
+        let last = intents.last().map(|listed| listed.intent.id.clone());
+        Ok(IntentPage { next: last.filter(|_| rest.next().is_some()), intents, unreadable: Vec::new() })
+    }
 }
 
 /// A call of the provider.
@@ -283,6 +337,8 @@ pub enum Call {
     Refund,
     /// [`Payments::disputes`].
     Disputes,
+    /// [`Payments::intents`].
+    Intents,
 }
 
 /// What happens to a call.
@@ -383,5 +439,9 @@ impl Payments for FaultyPayments {
 
     async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
         self.carry(Call::Disputes, self.provider.disputes(intent)).await
+    }
+
+    async fn intents(&self, since: Timestamp, after: Option<&IntentId>) -> Result<IntentPage, ProviderError> {
+        self.carry(Call::Intents, self.provider.intents(since, after)).await
     }
 }

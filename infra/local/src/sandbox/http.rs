@@ -339,8 +339,13 @@ impl Call<'_> {
 
     fn list(&self, state: &State) -> Result<Value, Failure> {
         let after = self.params.get("starting_after").map(String::as_str);
+        let (since, until) = (self.seconds("created[gte]")?, self.seconds("created[lte]")?);
+        let charges = self.params.get("expand[]").is_some_and(|path| path == "data.latest_charge");
         let intents = state.books.intent_order.iter().rev().filter_map(|id| state.books.intents.get(id));
-        let items = intents.map(|intent| (intent.id.as_str(), intent.to_json()));
+        let intents = intents.filter(|intent| {
+            since.is_none_or(|since| intent.created >= since) && until.is_none_or(|until| intent.created <= until)
+        });
+        let items = intents.map(|intent| (intent.id.as_str(), intent.listed(charges)));
         Ok(page(items, after, self.limit()?, "/v1/payment_intents"))
     }
 
@@ -407,6 +412,13 @@ impl Call<'_> {
         let amount = text.parse().ok().filter(|amount| (1..=AMOUNT_MAX).contains(amount));
         let message = || format!("Invalid integer: {text}");
         amount.map(Some).ok_or_else(|| Failure::parameter(name, "parameter_invalid_integer", message()))
+    }
+
+    /// An instant in seconds since 1970, where there is one.
+    fn seconds(&self, name: &'static str) -> Result<Option<i64>, Failure> {
+        let Some(text) = self.params.get(name) else { return Ok(None) };
+        let message = || format!("Invalid timestamp: {text}");
+        text.parse().map(Some).map_err(|_| Failure::parameter(name, "parameter_invalid_integer", message()))
     }
 
     fn limit(&self) -> Result<usize, Failure> {

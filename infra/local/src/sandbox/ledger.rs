@@ -180,6 +180,15 @@ impl Intent {
         })
     }
 
+    /// As the list of intents has it: with the charge itself where that was asked for.
+    pub(super) fn listed(&self, charge: bool) -> Value {
+        let mut listed = self.to_json();
+        if charge && self.charge.is_some() {
+            listed["latest_charge"] = self.charge_json();
+        }
+        listed
+    }
+
     fn charge_json(&self) -> Value {
         json!({
             "id": self.charge, "object": "charge", "amount": self.amount, "amount_captured": self.received,

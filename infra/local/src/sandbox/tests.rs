@@ -460,3 +460,28 @@ async fn an_open_sandbox_asks_nobody_for_a_key_but_knows_a_wrong_one() {
     }
     server.abort();
 }
+
+#[tokio::test]
+async fn reconciliation_reads_all_intents_since_an_instant_with_what_was_taken_and_given_back() {
+    let world = World::new().await;
+    let old = world.intent(1).await;
+    let since = shift(world.clock.now(), SignedDuration::from_secs(30));
+    *world.clock.0.lock().unwrap() = since;
+    let (open, taken) = (world.intent(2).await, world.intent(3).await);
+    world.pay(&taken, "pm_card_visa").await;
+    world.stripe.capture(&taken.id).await.unwrap();
+    let form = [("payment_intent", taken.id.as_str()), ("amount", "300")];
+    let request = world.browser.post(format!("{}/v1/refunds", world.url)).bearer_auth(KEY).form(&form);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+
+    let page = world.stripe.intents(since, None).await.unwrap();
+    assert_eq!((page.next, page.unreadable), (None, vec![]));
+    let told: Vec<_> =
+        page.intents.iter().map(|it| (it.intent.id.clone(), it.created_at, it.received, it.refunded)).collect();
+    let expected = [(taken.id, since, Some(rupees(17_800)), Some(rupees(300))), (open.id, since, None, None)];
+    assert_eq!(told, expected);
+    let all = world.stripe.intents(Timestamp::UNIX_EPOCH, None).await.unwrap();
+    assert_eq!(all.intents.last().map(|listed| &listed.intent.id), Some(&old.id));
+    let behind = world.stripe.intents(Timestamp::UNIX_EPOCH, Some(&old.id)).await.unwrap();
+    assert_eq!((behind.intents.len(), behind.next), (0, None));
+}

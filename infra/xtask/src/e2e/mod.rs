@@ -1,7 +1,6 @@
 //! `cargo xtask e2e`: the real template and the real binaries, deployed to an emulated AWS, sold through, broken, mended,
 //! changed and deleted.
 
-mod aws;
 mod people;
 mod report;
 mod servers;

@@ -9,12 +9,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{
-    aws::{ACCESS_KEY, Aws, REGION, SECRET_KEY, elements},
-    servers::Server,
-    tap::Tap,
-};
+use super::{servers::Server, tap::Tap};
 use crate::{
+    aws::{ACCESS_KEY, Aws, REGION, SECRET_KEY, elements},
     run::{free_port, root},
     sam, tools,
 };

@@ -68,7 +68,7 @@ impl Stage {
         let body = event.to_string();
         let request = Request::post(format!("{}/v1/webhooks/payments", self.site.base_url));
         let request = request.header("content-type", "application/json");
-        let request = request.header("stripe-signature", super::aws::webhook_signature(secret, &body));
+        let request = request.header("stripe-signature", crate::aws::webhook_signature(secret, &body));
         self.site.http.send(request, Some(body.into_bytes()))
     }
 }

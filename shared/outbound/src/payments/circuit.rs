@@ -8,11 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    ProviderError,
+    ProviderError, Timestamp,
     dispute::ProviderDispute,
     ids::{BookingId, IntentId},
     money::Money,
-    payment::{Intent, ProviderRefund},
+    payment::{Intent, IntentPage, ProviderRefund},
 };
 
 use super::Payments;
@@ -133,6 +133,10 @@ impl<P: Payments> Payments for Circuit<P> {
         self.carry(self.provider.disputes(intent)).await
     }
 
+    async fn intents(&self, since: Timestamp, after: Option<&IntentId>) -> Result<IntentPage, ProviderError> {
+        self.carry(self.provider.intents(since, after)).await
+    }
+
     /// Does not take the probe's place: whoever is let through goes on to call.
     fn check_up(&self) -> Result<(), ProviderError> {
         match *self.line() {
@@ -200,6 +204,9 @@ mod tests {
             _: Money,
             _: usize,
         ) -> Result<ProviderRefund, ProviderError> {
+            Err(self.say())
+        }
+        async fn intents(&self, _: Timestamp, _: Option<&IntentId>) -> Result<IntentPage, ProviderError> {
             Err(self.say())
         }
     }

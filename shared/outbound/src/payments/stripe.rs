@@ -6,15 +6,17 @@
 //! a stored answer would only hurt them, because the provider replays a stored **refusal** for a day after the reason
 //! for it is gone. Their repeat is settled by looking: if the intent is already where the step leads, the step is done.
 
+mod intents;
+
 use std::{collections::HashMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
-    ProviderError,
+    ProviderError, Timestamp,
     dispute::{DisputeStatus, ProviderDispute},
     ids::{BookingId, IntentId},
     money::{Currency, Money},
-    payment::{Intent, IntentStatus, ProviderRefund},
+    payment::{Intent, IntentPage, IntentStatus, ProviderRefund},
 };
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -139,7 +141,7 @@ impl Stripe {
     }
 
     async fn get(&self, path: &str) -> Result<Answer, ProviderError> {
-        waiting(Answer::read(self.request(Method::GET, path))).await
+        waiting(Answer::read(self.request(Method::GET, path), ANSWER_BYTES_MAX)).await
     }
 
     async fn post(&self, path: &str, form: &[(&str, String)], key: Option<&str>) -> Result<Answer, ProviderError> {
@@ -148,7 +150,7 @@ impl Stripe {
             Some(key) => request.header("Idempotency-Key", key),
             None => request,
         };
-        waiting(Answer::read(request)).await
+        waiting(Answer::read(request, ANSWER_BYTES_MAX)).await
     }
 
     /// Makes an object under `key`; under the next one where the provider has stored a failure of its own.
@@ -256,6 +258,10 @@ impl Payments for Stripe {
     async fn disputes(&self, intent: &IntentId) -> Result<Vec<ProviderDispute>, ProviderError> {
         self.all::<WireDispute, _>("disputes", intent).await
     }
+
+    async fn intents(&self, since: Timestamp, after: Option<&IntentId>) -> Result<IntentPage, ProviderError> {
+        self.page_of_intents(since, after).await
+    }
 }
 
 /// The form field of [`METADATA_BOOKING`].
@@ -271,12 +277,12 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(request: RequestBuilder) -> Result<Self, ProviderError> {
+    async fn read(request: RequestBuilder, bytes_max: usize) -> Result<Self, ProviderError> {
         let response = request.send().await.map_err(|error| lost(&error))?;
         let (status, headers) = (response.status(), response.headers());
         let retry_after_seconds = number(headers, "retry-after");
         let replayed = headers.get("idempotent-replayed").is_some_and(|value| value == "true");
-        Ok(Self { status, retry_after_seconds, replayed, body: body(response, ANSWER_BYTES_MAX).await? })
+        Ok(Self { status, retry_after_seconds, replayed, body: body(response, bytes_max).await? })
     }
 
     /// Whether the provider replays a failure of its own: asking again under this key can only give it again.

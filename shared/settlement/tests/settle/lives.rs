@@ -39,7 +39,7 @@ const LIVES_PER_TABLE: u64 = 250;
 /// Things that happen in a life, at most.
 const ACTS_MAX: u64 = 14;
 
-/// The same numbers for the same seed (SplitMix64).
+/// The same numbers for the same seed (`SplitMix64`).
 struct Dice(AtomicU64);
 
 impl Dice {

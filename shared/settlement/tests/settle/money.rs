@@ -194,7 +194,7 @@ async fn two_who_give_back_at_once_give_back_once() {
     let stage = Stage::open().await;
     let (id, _) = stage.paid().await;
     owe_part(&stage, id, 600, "first").await;
-    let drive = || stage.settlement.drive(id, Cause::Due, None);
+    let drive = || Box::pin(stage.settlement.drive(id, Cause::Due, None));
     let all = futures_of(&drive).await;
     assert!(all.iter().any(Result::is_ok), "{all:?}");
     assert_eq!(stage.provider.given_back(id), 600);

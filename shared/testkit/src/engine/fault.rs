@@ -23,7 +23,7 @@ pub enum Fault {
     None,
     /// The partition is too busy; nothing is written.
     Throttle,
-    /// Another transaction is at the same items; nothing is written. Reads go through.
+    /// Another transaction is at the same items; nothing is written. Plain reads go through.
     TransactionConflict,
     /// It is lost on the way; nothing is written.
     DropBeforeSend,
@@ -46,10 +46,10 @@ pub(super) fn throttled() -> (u16, Vec<u8>) {
     (400, answer.to_string().into_bytes())
 }
 
-/// DynamoDB's answer to a write that meets another transaction; `None` for operations that never do.
+/// DynamoDB's answer to a write, or a read of one view, that meets another transaction; `None` for operations that never do.
 pub(super) fn conflict(operation: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     let answer = match operation {
-        "TransactWriteItems" => {
+        "TransactWriteItems" | "TransactGetItems" => {
             let request: serde_json::Value = serde_json::from_slice(body).ok()?;
             let actions = request["TransactItems"].as_array()?.len();
             let reason = |index| match index {

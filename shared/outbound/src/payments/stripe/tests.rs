@@ -402,3 +402,84 @@ proptest! {
         }
     }
 }
+
+/// An entry of the list of all intents.
+fn entry(number: usize, change: impl FnOnce(&mut Value)) -> Value {
+    let mut entry = intent("succeeded");
+    entry["id"] = json!(format!("pi_{number}"));
+    entry["created"] = json!(1_795_359_600);
+    entry["amount_received"] = json!(17_800);
+    entry["latest_charge"] = json!({"id": "ch_1", "object": "charge", "amount_refunded": 300});
+    change(&mut entry);
+    entry
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "reads best with vec!")]
+fn entries(data: Vec<Value>, has_more: bool) -> Say {
+    say(200, json!({"object": "list", "data": data, "has_more": has_more, "url": "/v1/payment_intents"}))
+}
+
+#[tokio::test]
+async fn all_intents_are_listed_with_what_was_taken_and_given_back() {
+    let pending = entry(2, |entry| {
+        entry["status"] = json!("requires_capture");
+        entry["amount_received"] = json!(0);
+        entry["latest_charge"] = json!("ch_2");
+    });
+    let foreign = entry(3, |entry| {
+        entry["metadata"] = json!({"order": "7"});
+        entry["latest_charge"] = json!(null);
+        entry.as_object_mut().unwrap().remove("amount_received");
+    });
+    let answers = vec![entries(vec![entry(1, |_| {}), pending], true), entries(vec![foreign], false)];
+    let (stripe, asked) = provider(answers).await;
+    let since: Timestamp = "2026-11-22T13:00:00.900Z".parse().unwrap();
+    let first = stripe.intents(since, None).await.unwrap();
+    assert_eq!((first.intents.len(), &first.unreadable, &first.next), (2, &vec![], &Some(pi("pi_2"))));
+    let taken = &first.intents[0];
+    assert_eq!((taken.intent.status, taken.intent.booking), (IntentStatus::Captured, Some(booking(1))));
+    assert_eq!(taken.created_at, "2026-11-22T15:00:00Z".parse().unwrap());
+    assert_eq!((taken.received, taken.refunded), (Some(rupees(17_800)), Some(rupees(300))));
+    let reserved = &first.intents[1];
+    assert_eq!((reserved.received, reserved.refunded), (None, None), "nothing is taken, and a bare id tells no sum");
+    let second = stripe.intents(since, first.next.as_ref()).await.unwrap();
+    let foreign = &second.intents[0];
+    assert_eq!((foreign.intent.booking, foreign.received, foreign.refunded), (None, Some(rupees(17_800)), None));
+    assert_eq!(second.next, None);
+    let query = "created[gte]=1795352400&limit=100&expand[]=data.latest_charge";
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].call, format!("GET /v1/payment_intents?{query}"));
+    assert_eq!(asked[1].call, format!("GET /v1/payment_intents?{query}&starting_after=pi_2"));
+}
+
+#[tokio::test]
+async fn one_intent_that_makes_no_sense_does_not_hide_the_others() {
+    let strange = entry(1, |entry| entry["status"] = json!("requires_patience"));
+    let timeless = entry(2, |entry| drop(entry.as_object_mut().unwrap().remove("created")));
+    let foreign = entry(3, |entry| {
+        entry["currency"] = json!("zzz");
+        entry["metadata"] = json!({});
+    });
+    let (stripe, _) = provider(vec![entries(vec![strange, timeless, foreign, entry(4, |_| {})], false)]).await;
+    let page = stripe.intents(Timestamp::UNIX_EPOCH, None).await.unwrap();
+    assert_eq!(page.intents.iter().map(|listed| &listed.intent.id).collect::<Vec<_>>(), [&pi("pi_4")]);
+    let told: Vec<_> = page.unreadable.iter().map(|entry| (entry.id.as_str(), entry.booking)).collect();
+    assert_eq!(told, [("pi_1", Some(booking(1))), ("pi_2", Some(booking(1))), ("pi_3", None)]);
+    assert!(page.unreadable.iter().all(|entry| !entry.why.contains("hush")), "{:?}", page.unreadable);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_go_on_is_garbled_and_a_provider_that_is_down_is_unavailable() {
+    let nameless = entry(1, |entry| entry["id"] = json!(null));
+    let answers =
+        vec![entries(vec![nameless], true), entries(vec![], true), entries(vec![], false), failure(500, "api_error")];
+    let (stripe, _) = provider(answers).await;
+    for _ in 0..2 {
+        assert!(matches!(stripe.intents(Timestamp::UNIX_EPOCH, None).await, Err(ProviderError::Garbled(_))));
+    }
+    assert_eq!(stripe.intents(Timestamp::UNIX_EPOCH, None).await, Ok(IntentPage::default()));
+    let down = stripe.intents(Timestamp::UNIX_EPOCH, None).await;
+    assert!(matches!(down, Err(ProviderError::Unavailable { .. })), "{down:?}");
+    let evil = stripe.intents(Timestamp::UNIX_EPOCH, Some(&pi("pi_1&limit=1"))).await;
+    assert_eq!(evil, Err(ProviderError::Absent), "an id that is not the provider's is never sent");
+}

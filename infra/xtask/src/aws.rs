@@ -1,4 +1,6 @@
-//! AWS's API as an operator calls it: signed requests to the emulator that stands in for it.
+//! AWS's API as an operator calls it: signed requests, to AWS or to the emulator that stands in for it.
+
+use std::{env, time::Duration};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
@@ -8,17 +10,28 @@ use ureq::http::Request;
 
 use crate::http::{Answer, Http, pairs};
 
-/// Where the stack lives.
+/// Where the emulator's stack lives.
 pub(crate) const REGION: &str = "eu-central-1";
 /// The emulator's root account. These open nothing anywhere else.
 pub(crate) const ACCESS_KEY: &str = "test";
 /// Of [`ACCESS_KEY`].
 pub(crate) const SECRET_KEY: &str = "test";
 
-/// The emulator's API.
+/// Who calls, and where.
+struct Caller {
+    region: String,
+    access_key: String,
+    secret_key: String,
+    /// Of a role that is taken on for a while.
+    session_token: Option<String>,
+}
+
+/// The API of AWS, or the emulator's.
 pub(crate) struct Aws {
     http: Http,
-    host: String,
+    /// The emulator's name and port; `None` calls each service where it is.
+    emulator: Option<String>,
+    caller: Caller,
 }
 
 /// One request, before it is signed.
@@ -32,9 +45,39 @@ struct Call<'a> {
 }
 
 impl Aws {
-    /// The API at `host`, a name and a port.
+    /// The emulator's API at `host`, a name and a port.
     pub(crate) fn new(host: &str) -> Self {
-        Self { http: Http::new(), host: host.to_owned() }
+        let caller = Caller {
+            region: REGION.to_owned(),
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+            session_token: None,
+        };
+        Self { http: Http::new(), emulator: Some(host.to_owned()), caller }
+    }
+
+    /// AWS's own API, as whoever the environment says. An answer may take as long as `patience`.
+    pub(crate) fn from_environment(patience: Duration) -> Result<Self, String> {
+        let text =
+            |name: &str| env::var_os(name).and_then(|value| value.into_string().ok()).filter(|it| !it.is_empty());
+        let must = |name: &str| text(name).ok_or_else(|| format!("{name} is not set"));
+        let region = text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION"));
+        let caller = Caller {
+            region: region.ok_or("AWS_REGION is not set")?,
+            access_key: must("AWS_ACCESS_KEY_ID")?,
+            secret_key: must("AWS_SECRET_ACCESS_KEY")?,
+            session_token: text("AWS_SESSION_TOKEN"),
+        };
+        Ok(Self { http: Http::patient(patience), emulator: None, caller })
+    }
+
+    /// The address of a service, and its name for the signature.
+    fn place(&self, service: &str) -> (String, String) {
+        if let Some(host) = &self.emulator {
+            return (format!("http://{host}"), host.clone());
+        }
+        let host = format!("{service}.{}.amazonaws.com", self.caller.region);
+        (format!("https://{host}"), host)
     }
 
     /// A call of a service that takes JSON: `target` is `AmazonSQS.SendMessage` and the like.
@@ -71,12 +114,13 @@ impl Aws {
     }
 
     fn send(&self, call: &Call<'_>) -> Result<Answer, String> {
-        let mut url = format!("http://{}{}", self.host, call.path);
+        let (base, host) = self.place(call.service);
+        let mut url = format!("{base}{}", call.path);
         if !call.query.is_empty() {
             url = format!("{url}?{}", call.query);
         }
         let mut request = Request::builder().method(call.method).uri(url);
-        for (name, value) in call.signed(&self.host, now()) {
+        for (name, value) in call.signed(&self.caller, &host, now()) {
             request = request.header(name, value);
         }
         self.http.send(request, (call.method != "GET").then(|| call.body.clone()))
@@ -85,24 +129,26 @@ impl Aws {
 
 impl Call<'_> {
     /// The headers to send, the signature (version 4) among them.
-    fn signed(&self, host: &str, now: Timestamp) -> Vec<(&'static str, String)> {
+    fn signed(&self, caller: &Caller, host: &str, now: Timestamp) -> Vec<(&'static str, String)> {
         let (moment, day) = (now.strftime("%Y%m%dT%H%M%SZ").to_string(), now.strftime("%Y%m%d").to_string());
         let digest = hex(&Sha256::digest(&self.body));
         let mut headers = self.headers.clone();
         headers.extend([("x-amz-content-sha256", digest.clone()), ("x-amz-date", moment.clone())]);
+        headers.extend(caller.session_token.clone().map(|token| ("x-amz-security-token", token)));
         let mut named: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         named.push(("host", host));
         named.sort_unstable();
         let names = named.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = named.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = [self.method, self.path, &self.query, &lines, &names, &digest].join("\n");
-        let scope = format!("{day}/{REGION}/{}/aws4_request", self.service);
+        let scope = format!("{day}/{}/{}/aws4_request", caller.region, self.service);
         let text = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-        let parts = [day.as_str(), REGION, self.service, "aws4_request"];
-        let key = parts.iter().fold(format!("AWS4{SECRET_KEY}").into_bytes(), |key, part| mac(&key, part.as_bytes()));
+        let parts = [day.as_str(), &caller.region, self.service, "aws4_request"];
+        let secret = format!("AWS4{}", caller.secret_key).into_bytes();
+        let key = parts.iter().fold(secret, |key, part| mac(&key, part.as_bytes()));
         let signature = hex(&mac(&key, text.as_bytes()));
-        let value =
-            format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}");
+        let credential = format!("{}/{scope}", caller.access_key);
+        let value = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}");
         headers.push(("authorization", value));
         headers
     }
@@ -158,7 +204,13 @@ mod tests {
             body: body.as_bytes().to_vec(),
         };
         let at = |second| Timestamp::from_second(second).unwrap();
-        let of = |call: Call<'_>, host, second| call.signed(host, at(second)).pop().unwrap().1;
+        let caller = |token: Option<&str>| Caller {
+            region: REGION.to_owned(),
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+            session_token: token.map(str::to_owned),
+        };
+        let of = |call: Call<'_>, host, second| call.signed(&caller(None), host, at(second)).pop().unwrap().1;
         let base = of(call("/", "{}"), "localhost", 1_800_000_000);
         assert!(
             base.starts_with("AWS4-HMAC-SHA256 Credential=test/20270115/eu-central-1/sqs/aws4_request, "),
@@ -173,5 +225,10 @@ mod tests {
         ] {
             assert_ne!(other, base);
         }
+        let taken_on = call("/", "{}").signed(&caller(Some("t")), "localhost", at(1_800_000_000));
+        assert!(taken_on.contains(&("x-amz-security-token", "t".to_owned())), "{taken_on:?}");
+        assert!(taken_on.last().unwrap().1.contains(";x-amz-date;x-amz-security-token, "), "{taken_on:?}");
+        let moved = Caller { region: "us-east-1".to_owned(), ..caller(None) };
+        assert_ne!(call("/", "{}").signed(&moved, "localhost", at(1_800_000_000)).pop().unwrap().1, base);
     }
 }
