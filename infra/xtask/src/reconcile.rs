@@ -24,10 +24,9 @@ enum Scope {
 
 /// Where, and what.
 #[derive(Args)]
-#[group(id = "place", required = true, multiple = false, args = ["url", "function"])]
 pub(crate) struct Reconcile {
     /// An embedded platform: `http://127.0.0.1:3000`.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "function", conflicts_with = "function")]
     url: Option<String>,
     /// The deployed function, by its name. Who may invoke it is taken from the environment: `AWS_REGION`,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -166,6 +165,25 @@ mod tests {
         json!({"scope": "all", "intents": 3, "foreign": 1, "shows": 1, "bookings": 2, "complete": complete,
             "repaired": [{"bookingId": "bkg_2", "detail": "bkg_2 was brought on"}], "repairedInAll": 1,
             "findings": [finding], "findingsInAll": 2, "stopped": null})
+    }
+
+    /// The command's arguments, as the shell hands them over.
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        reconcile: Reconcile,
+    }
+
+    #[test]
+    fn it_takes_one_place_and_either_scope() {
+        let line = |text: &str| <Line as clap::Parser>::try_parse_from(text.split(' ')).map(|line| line.reconcile);
+        for place in ["--url http://127.0.0.1:3000", "--function usher-reconcile"] {
+            assert!(line(&format!("x {place}")).unwrap().scope == Scope::All, "{place}");
+            assert!(line(&format!("x {place} --scope young")).unwrap().scope == Scope::Young, "{place}");
+        }
+        for wrong in ["x", "x --scope young", "x --url http://127.0.0.1:3000 --function usher-reconcile"] {
+            assert!(line(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
