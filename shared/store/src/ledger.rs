@@ -177,11 +177,11 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().map(decode_entry).collect()
     }
 
-    /// What a show's ledger adds up to. Reads all of it, a megabyte at a time, [`SUM_SHARDS_AT_ONCE`] shards side by
+    /// What a show's ledger adds up to. Reads all of it, a megabyte at a time, `SUM_SHARDS_AT_ONCE` shards side by
     /// side: a read unit for every 8 KB, which is some 30 entries.
     ///
     /// # Errors
-    /// `Corrupt` when entries cannot be added, or are more than [`SUM_PAGES_MAX`] pages of a shard.
+    /// `Corrupt` when entries cannot be added, or are more than `SUM_PAGES_MAX` pages of a shard.
     pub async fn ledger_sums(&self, show: ShowId, currency: Currency) -> Result<Sums, StoreError> {
         // Collected, so that the borrowing closure is not part of the future: it must be `Send` for any borrow.
         let shards: Vec<_> = (0..LEDGER_SHARDS).map(|shard| self.shard_sums(show, shard, currency)).collect();
