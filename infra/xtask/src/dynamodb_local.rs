@@ -39,6 +39,9 @@ const URL_VARIABLE: &str = "DYNAMODB_LOCAL_URL";
 /// `testkit::engine::CALLS_VARIABLE`.
 const CALLS_VARIABLE: &str = "DYNAMODB_LOCAL_CALLS";
 
+/// Random lives of a booking: a call takes several times as long as in the process, where more of them are lived.
+const LIVES: (&str, &str) = ("LIVES", "200");
+
 /// Starts it, runs the suites, stops it, and tells how many calls it answered.
 pub(crate) fn dynamodb_local() -> Result<(), String> {
     let java = run("java", "java", &["-version"]);
@@ -53,7 +56,8 @@ pub(crate) fn dynamodb_local() -> Result<(), String> {
     let calls = work.join("calls");
     File::create(&calls).map_err(|why| format!("{}: {why}", calls.display()))?;
     let server = Server::start(&jar, &work)?;
-    let environment = [(URL_VARIABLE, &*server.url), (CALLS_VARIABLE, &*calls.to_string_lossy())];
+    let calls_file = calls.to_string_lossy();
+    let environment = [(URL_VARIABLE, &*server.url), (CALLS_VARIABLE, &*calls_file), LIVES];
     let skips = NEED_DYNOXIDE.map(|module| ["--skip", module]).concat();
     run_with("the table's suites on DynamoDB Local", "cargo", &[test.as_slice(), &skips].concat(), &environment)?;
     drop(server);

@@ -116,8 +116,9 @@ async fn a_hold_without_a_payment_has_no_dispute() {
     assert_eq!(stage.line.calls(), 0);
 }
 
-/// An answer that was fetched before another's was written must not undo it.
-#[tokio::test]
+/// An answer that was fetched before another's was written must not undo it. Several threads: the one that waits for the
+/// other write must not be the one that carries it.
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_answer_never_undoes_a_newer_one() {
     let stage = Stage::open().await;
     let (id, intent) = stage.paid().await;
