@@ -195,11 +195,11 @@ async fn a_capture_that_failed_is_tried_again_by_a_timer_of_its_own() {
     let ada = stage.buyer("ada");
     let (booking, confirmed) = holding(&stage, &ada, 1).await;
     ada.pay_with(&confirmed, "pm_card_visa").await.expect(200);
-    let waiting = stage.platform.queue().stats().delayed;
+    let waiting = stage.platform.queue("Timers").stats().delayed;
     stage.platform.sandbox().fail_next(Operation::Capture, Fault::Before);
     ada.confirm(&booking).await.problem(503, "provider-unavailable");
     assert_eq!(ada.booking(&booking).await["status"], "CONFIRMED");
-    assert_eq!(stage.platform.queue().stats().delayed, waiting + 1);
+    assert_eq!(stage.platform.queue("Timers").stats().delayed, waiting + 1);
     assert_eq!(money(&stage), (0, 0));
 }
 

@@ -7,7 +7,7 @@ use domain::{
     booking::{AreaLine, Booking},
     catalogue::{Show, area_shards},
     error::Unavailable,
-    hold::{Claimant, Obstacles, Verdict, Wish, check_on_sale, decide, judge, spread},
+    hold::{Claimant, Obstacles, Terms, Verdict, Wish, check_on_sale, decide, judge, spread},
     ids::{AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId},
     settlement::Cause,
     time::SignedDuration,
@@ -41,7 +41,7 @@ impl App {
         let ttl = SignedDuration::from_secs(i64::from(show.hold_ttl_seconds(self.options.hold_ttl_seconds)));
         let claimant = Claimant { id, buyer: caller.user.clone(), email: caller.email.clone(), ttl, cap };
         match self.plan_claim(&show, wish, claimant).await {
-            Ok(booking) => self.take(booking, &show, cap).await,
+            Ok(booking) => self.take(booking, &show, &Terms::within(cap)).await,
             Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
         }
@@ -88,14 +88,14 @@ impl App {
     }
 
     /// Claims, and where something is in the way, finds out what it is and what can be done about it.
-    async fn take(&self, mut booking: Booking, show: &Show, cap: u32) -> Result<Booking, Error> {
+    async fn take(&self, mut booking: Booking, show: &Show, terms: &Terms) -> Result<Booking, Error> {
         let store = &self.settlement.store;
         let seats = |booking: &Booking| booking.seats.iter().map(|line| line.seat.clone()).collect::<Vec<_>>();
         let mut look = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
         for attempt in 0..TRIES_MAX {
-            let met = if look { store.look(&booking, cap).await? } else { Obstacles::default() };
+            let met = if look { store.look(&booking, terms).await? } else { Obstacles::default() };
             let met = if met.is_empty() {
-                match store.claim(&booking, cap).await? {
+                match store.claim(&booking, terms).await? {
                     Claimed::Won => {
                         self.hints.note(show.id, seats(&booking).iter(), self.settlement.clock.now());
                         metrics::count(Metric::HoldsGranted, 1);
@@ -112,7 +112,7 @@ impl App {
                 met
             };
             look = true;
-            if let Some(settled) = self.resolve(&mut booking, show, cap, &met).await? {
+            if let Some(settled) = self.resolve(&mut booking, show, terms, &met).await? {
                 return Ok(settled);
             }
         }
@@ -124,16 +124,16 @@ impl App {
         &self,
         booking: &mut Booking,
         show: &Show,
-        cap: u32,
+        terms: &Terms,
         met: &Obstacles,
     ) -> Result<Option<Booking>, Error> {
         let now = self.settlement.clock.now();
         self.hints.note(show.id, met.seats.iter().map(|(seat, _)| seat), now);
-        let holders = match met.holders(booking, cap) {
+        let holders = match met.holders(booking, terms) {
             ids if ids.is_empty() => Vec::new(),
             ids => self.settlement.store.bookings(&ids).await?,
         };
-        match judge(booking, cap, met, &holders, now) {
+        match judge(booking, terms, met, &holders, now) {
             Verdict::Replay(own) => return Ok(Some(*own)),
             Verdict::Refuse(refusal) => return Err(refusal.into()),
             Verdict::End(overdue) => {
@@ -141,7 +141,7 @@ impl App {
                     match self.settlement.drive(id, Cause::Due, None).await {
                         Ok(_) => {}
                         // The provider cannot say whether it was paid: until it can, it has its seats.
-                        Err(Error::Provider(_)) => return Err(still_taken(booking, cap, met, &holders)),
+                        Err(Error::Provider(_)) => return Err(still_taken(booking, terms, met, &holders)),
                         Err(error) => return Err(error),
                     }
                 }
@@ -189,9 +189,9 @@ fn renew(booking: &mut Booking, now: Timestamp) {
 }
 
 /// The refusal for when what is overdue cannot be ended.
-fn still_taken(booking: &Booking, cap: u32, met: &Obstacles, holders: &[Booking]) -> Error {
+fn still_taken(booking: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking]) -> Error {
     // At the beginning of time nothing is overdue.
-    match judge(booking, cap, met, holders, Timestamp::MIN) {
+    match judge(booking, terms, met, holders, Timestamp::MIN) {
         Verdict::Refuse(refusal) => refusal.into(),
         _ => StoreError::Throttled.into(),
     }

@@ -22,6 +22,7 @@ use settlement::Settlement;
 use store::{Store, cache::Catalogue};
 
 use crate::{
+    queues::Queues,
     settings::{self, Values},
     wiring::Wiring,
 };
@@ -49,6 +50,8 @@ pub(crate) struct Ports {
     pub(crate) store: Store,
     /// Delayed messages.
     pub(crate) timers: Arc<dyn Timers>,
+    /// The queues of the template, for whoever sends messages of another kind.
+    pub(crate) queues: Queues,
     /// Events.
     pub(crate) bus: Arc<dyn Bus>,
     /// Ticket files.

@@ -55,6 +55,7 @@ use crate::{
     functions::{EventHandler, Functions, Ports},
     gateway::Gateway,
     knobs::Knobs,
+    queues::Queues,
     rules::WatchedBus,
     sandbox::{Sandbox, SandboxSettings},
     stop::{Stop, Stopper},
@@ -66,6 +67,8 @@ use crate::{
 pub const PORT_DEFAULT: u16 = 3000;
 /// Events on the bus that no rule has looked at, at most. Beyond that `relay` tries again.
 const EVENTS_WAITING_MAX: usize = 10_000;
+/// The template's queue that timers of bookings wait in.
+const TIMERS_QUEUE: &str = "Timers";
 /// Consumers of one queue side by side.
 const QUEUE_CONSUMERS: usize = 2;
 /// How often consumed stream records are taken away and positions kept.
@@ -132,7 +135,7 @@ pub struct Platform {
     engine: Engine,
     knobs: Arc<Knobs>,
     timers: Arc<LocalTimers>,
-    queue: Arc<LocalQueue>,
+    queues: Queues,
     mailer: Arc<LocalMailer>,
     sandbox: Arc<Sandbox>,
     tokens: Arc<Tokens>,
@@ -146,7 +149,6 @@ pub struct Platform {
 /// What stands for the services of AWS.
 struct Services {
     ports: Ports,
-    queue: Arc<LocalQueue>,
     timers: Arc<LocalTimers>,
     files: Arc<LocalFiles>,
     mailer: Arc<LocalMailer>,
@@ -158,11 +160,8 @@ impl Services {
     fn new(wiring: &Wiring, engine: &Engine, base_url: &str, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let directory = engine.directory();
         let unusable = |why: domain::ProviderError| StartError(format!("{}: {why}", directory.display()));
-        let [spec] = wiring.queues.as_slice() else {
-            return Err(StartError("template.yaml: expected one queue that wakes a function".to_owned()));
-        };
-        let queue = Arc::new(LocalQueue::new(Arc::clone(clock), spec.receives_max));
-        let timers = Arc::new(LocalTimers::new(Arc::clone(&queue), Arc::clone(clock)));
+        let queues = Queues::new(&wiring.queues, clock);
+        let timers = Arc::new(LocalTimers::new(queues.named(TIMERS_QUEUE)?, Arc::clone(clock)));
         let (bus, envelopes) = LocalBus::new(Arc::clone(clock), EVENTS_WAITING_MAX);
         let bus = WatchedBus::new(bus);
         let files = LocalFiles::new(directory.join("tickets"), format!("{base_url}/dev/files"), Arc::clone(clock));
@@ -171,17 +170,18 @@ impl Services {
         let ports = Ports {
             store: Store::new(engine.client(), TABLE),
             timers: Arc::clone(&timers) as _,
+            queues,
             bus: Arc::new(bus.clone()),
             files: Arc::clone(&files) as _,
             mailer: Arc::clone(&mailer) as _,
             clock: Arc::clone(clock),
         };
-        Ok(Self { ports, queue, timers, files, mailer, bus, envelopes })
+        Ok(Self { ports, timers, files, mailer, bus, envelopes })
     }
 
     /// What the platform keeps at hand.
-    fn shared(&self) -> (Arc<LocalTimers>, Arc<LocalQueue>, Arc<LocalMailer>) {
-        (Arc::clone(&self.timers), Arc::clone(&self.queue), Arc::clone(&self.mailer))
+    fn shared(&self) -> (Arc<LocalTimers>, Queues, Arc<LocalMailer>) {
+        (Arc::clone(&self.timers), self.ports.queues.clone(), Arc::clone(&self.mailer))
     }
 }
 
@@ -218,7 +218,7 @@ impl Platform {
 
         let knobs = Arc::new(Knobs::default());
         let (stopper, stop) = Stopper::new();
-        let (timers, queue, mailer) = services.shared();
+        let (timers, queues, mailer) = services.shared();
         let mut tasks = run(wiring, &functions, services, &engine, &knobs, &stop).await?;
         tasks.spawn(serve(listener, router, stop));
         Ok(Self {
@@ -226,7 +226,7 @@ impl Platform {
             engine,
             knobs,
             timers,
-            queue,
+            queues,
             mailer,
             sandbox,
             tokens,
@@ -274,10 +274,13 @@ impl Platform {
         &self.timers
     }
 
-    /// The queue that timers wait in.
+    /// The queue of this logical id in the template.
+    ///
+    /// # Panics
+    /// The template has no such queue, or it wakes no function.
     #[must_use]
-    pub fn queue(&self) -> &LocalQueue {
-        &self.queue
+    pub fn queue(&self, name: &str) -> Arc<LocalQueue> {
+        self.queues.named(name).expect("a queue of the template")
     }
 
     /// Mail that was sent.
@@ -422,9 +425,10 @@ async fn run(
     }
     for spec in wiring.queues {
         let handler = functions.event_handler(&spec.function)?;
+        let queue = services.ports.queues.named(&spec.queue)?;
         let spec = Arc::new(spec);
         for _ in 0..QUEUE_CONSUMERS {
-            let (spec, queue, handler) = (Arc::clone(&spec), Arc::clone(&services.queue), Arc::clone(&handler));
+            let (spec, queue, handler) = (Arc::clone(&spec), Arc::clone(&queue), Arc::clone(&handler));
             tasks.spawn(queues::run(spec, queue, handler, Arc::clone(knobs), stop.clone()));
         }
     }

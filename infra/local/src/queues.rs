@@ -1,7 +1,8 @@
-//! Queue consumers, as Lambda's event source mappings run them.
+//! The template's queues that wake functions, and their consumers, as Lambda's event source mappings run them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use domain::time::Clock;
 use outbound::local::{LocalQueue, Message};
 use serde_json::{Value, json};
 
@@ -9,6 +10,27 @@ use crate::{functions::EventHandler, knobs::Knobs, stop::Stop, wiring::QueueSpec
 
 /// How long one look at a queue waits for a message.
 const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Every queue that wakes a function, by its logical id in the template.
+#[derive(Clone)]
+pub(crate) struct Queues(Arc<BTreeMap<String, Arc<LocalQueue>>>);
+
+impl Queues {
+    /// Empty queues, as the template describes them.
+    pub(crate) fn new(specs: &[QueueSpec], clock: &Arc<dyn Clock>) -> Self {
+        let queue =
+            |spec: &QueueSpec| (spec.queue.clone(), Arc::new(LocalQueue::new(Arc::clone(clock), spec.receives_max)));
+        Self(Arc::new(specs.iter().map(queue).collect()))
+    }
+
+    /// The queue of this logical id.
+    ///
+    /// # Errors
+    /// No queue of this name wakes a function.
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<LocalQueue>, String> {
+        self.0.get(name).cloned().ok_or_else(|| format!("template.yaml: no queue {name} that wakes a function"))
+    }
+}
 
 /// Hands messages to the function until it is over.
 pub(crate) async fn run(
@@ -87,6 +109,24 @@ mod tests {
 
     use super::*;
     use crate::stop::Stopper;
+
+    #[test]
+    fn each_queue_of_the_template_is_its_own() {
+        let spec = |queue: &str, receives_max| QueueSpec {
+            queue: queue.to_owned(),
+            function: "f".to_owned(),
+            batch_size: 10,
+            visibility: Duration::ZERO,
+            receives_max,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let queues = Queues::new(&[spec("A", 1), spec("B", 2)], &clock);
+        let (a, b) = (queues.named("A").unwrap(), queues.named("B").unwrap());
+        a.send("for A", Duration::ZERO).unwrap();
+        assert!(b.receive(10, Duration::ZERO).is_empty());
+        assert_eq!(queues.named("A").unwrap().receive(10, Duration::ZERO).len(), 1, "the same one whenever asked");
+        assert!(queues.named("C").is_err_and(|why| why.contains("no queue C")));
+    }
 
     #[tokio::test]
     async fn what_failed_comes_again_and_the_rest_is_done() {

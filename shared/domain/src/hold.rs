@@ -187,6 +187,28 @@ pub fn decide(
     })
 }
 
+/// What the table must find in the buyer's item for a claim to be granted, besides that its seats are free. All of it is
+/// checked in the claim's own transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How many places the buyer may have at this show.
+    pub cap: u32,
+}
+
+impl Terms {
+    /// Within `cap` places, and nothing else.
+    #[must_use]
+    pub const fn within(cap: u32) -> Self {
+        Self { cap }
+    }
+
+    /// Whether a claim of `places` is granted to whom the table says this of.
+    #[must_use]
+    pub fn permit(&self, tally: &Tally, places: u32) -> bool {
+        tally.has_room(places, self.cap)
+    }
+}
+
 /// Why a seat is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -212,7 +234,7 @@ pub struct Tally {
 pub struct Obstacles {
     /// The booking that already has the claim's id.
     pub own: Option<Booking>,
-    /// The buyer's tally, when it may leave no room.
+    /// What the table says of the buyer, when that may be in the way.
     pub tally: Option<Tally>,
     /// Seats that are not free.
     pub seats: Vec<(SeatId, Taken)>,
@@ -229,12 +251,12 @@ impl Obstacles {
 
     /// The bookings to read before judging: those that hold a wanted seat, and the buyer's own where the cap refuses.
     #[must_use]
-    pub fn holders(&self, claim: &Booking, cap: u32) -> Vec<BookingId> {
+    pub fn holders(&self, claim: &Booking, terms: &Terms) -> Vec<BookingId> {
         let held = self.seats.iter().filter_map(|(_, taken)| match taken {
             Taken::Held(booking) => Some(*booking),
             Taken::Sold(_) | Taken::Blocked => None,
         });
-        let full = self.tally.iter().filter(|tally| !tally.has_room(claim.places(), cap));
+        let full = self.tally.iter().filter(|tally| !tally.has_room(claim.places(), terms.cap));
         let mine = full.flat_map(|tally| tally.bookings.iter().map(|&(booking, _)| booking));
         let mut all: Vec<BookingId> = held.chain(mine).collect();
         all.sort();
@@ -268,7 +290,7 @@ pub enum Verdict {
 
 /// Judges a claim by what was in its way and by the bookings behind that (`holders`, those that still exist).
 #[must_use]
-pub fn judge(claim: &Booking, cap: u32, met: &Obstacles, holders: &[Booking], now: Timestamp) -> Verdict {
+pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking], now: Timestamp) -> Verdict {
     if let Some(own) = &met.own {
         return if own.fingerprint == claim.fingerprint {
             Verdict::Replay(Box::new(own.clone()))
@@ -279,10 +301,10 @@ pub fn judge(claim: &Booking, cap: u32, met: &Obstacles, holders: &[Booking], no
     let overdue = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.is_overdue(now));
     // A holder that was read and no longer pends has let go of its seats, or sold them, since the seat was read.
     let live = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.status != Status::Pending);
-    if let Some(tally) = met.tally.as_ref().filter(|tally| !tally.has_room(claim.places(), cap)) {
+    if let Some(tally) = met.tally.as_ref().filter(|tally| !tally.has_room(claim.places(), terms.cap)) {
         let ended: Vec<BookingId> = tally.bookings.iter().map(|&(id, _)| id).filter(|id| overdue(id)).collect();
         return if ended.is_empty() {
-            Verdict::Refuse(Refusal::BuyerLimit { limit: cap, held: tally.total })
+            Verdict::Refuse(Refusal::BuyerLimit { limit: terms.cap, held: tally.total })
         } else {
             Verdict::End(ended)
         };

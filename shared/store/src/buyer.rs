@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     StoreError,
-    hold::Tally,
+    hold::{Tally, Terms},
     ids::{BookingId, ShowId, UserId},
 };
 
@@ -16,13 +16,14 @@ use crate::{
     keys::{self, Key},
 };
 
-/// The attribute with a buyer's total. Each other attribute is a booking's id with the places it counts for.
+/// The attribute with a buyer's total. An attribute whose name is a booking's id counts that booking's places; names of
+/// one letter are whatever else a claim must find or leave here.
 const TOTAL: &str = "t";
 
-/// Counts `places` of `booking` in, within `cap`. The caller has refused `places > cap`: the condition passes on an
-/// absent item.
-pub(crate) fn count_in(booking: BookingId, places: u32, cap: u32) -> Update {
-    let room = cap.saturating_sub(places);
+/// Counts `places` of `booking` in, under `terms`. The caller has refused more places than the cap: the condition passes
+/// on an absent item.
+pub(crate) fn count_in(booking: BookingId, places: u32, terms: &Terms) -> Update {
+    let room = terms.cap.saturating_sub(places);
     let id = booking.to_string();
     Update::default()
         .require("(attribute_not_exists(#t) OR #t <= :room)", &[("#t", TOTAL)], [(":room", n(room))])
@@ -43,13 +44,20 @@ pub(crate) fn count_out(booking: BookingId, places: u32) -> Update {
 /// What the item says.
 pub(crate) fn tally(item: &Item) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
-    for (name, value) in item.iter().filter(|(name, _)| *name != PK && *name != SK) {
-        let number = value.as_n().ok().and_then(|number| number.parse().ok());
-        let number = number.ok_or_else(|| StoreError::Corrupt(format!("{name} of a buyer is not a count")))?;
-        if name == TOTAL {
-            tally.total = number;
-        } else if let Ok(booking) = name.parse() {
-            tally.bookings.push((booking, number));
+    for (name, value) in item {
+        let count = || {
+            let number = value.as_n().ok().and_then(|number| number.parse().ok());
+            number.ok_or_else(|| StoreError::Corrupt(format!("{name} of a buyer is not a count")))
+        };
+        match name.as_str() {
+            PK | SK => {}
+            TOTAL => tally.total = count()?,
+            // A name that says nothing here was written by newer code, which is being rolled back.
+            name => {
+                if let Ok(booking) = name.parse() {
+                    tally.bookings.push((booking, count()?));
+                }
+            }
         }
     }
     tally.bookings.sort();

@@ -4,6 +4,7 @@
 use domain::{
     StoreError, Timestamp,
     booking::{Booking, SeatLine},
+    hold::Terms,
     ids::ReceiptId,
     time::millis,
 };
@@ -77,7 +78,7 @@ impl Store {
         let buyer = Key::Buyer(booking.show, booking.buyer.clone());
         let mut transaction = Transaction::default()
             .update(&Key::Booking(booking.id), due(change, booking.id, now))?
-            .update(&buyer, buyer::count_in(booking.id, booking.places(), cap))?;
+            .update(&buyer, buyer::count_in(booking.id, booking.places(), &Terms::within(cap)))?;
         let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id) };
         for line in seats {
             transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;

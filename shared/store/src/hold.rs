@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::{
     StoreError,
     booking::{AreaLine, Booking},
-    hold::Obstacles,
+    hold::{Obstacles, Terms},
     ids::{AreaId, SeatId, ShowId},
 };
 
@@ -38,10 +38,10 @@ pub(crate) fn take(line: &AreaLine) -> Update {
 }
 
 impl Store {
-    /// Claims all that `booking` lists, within `cap` places of its buyer: the booking, the buyer's tally, every seat
+    /// Claims all that `booking` lists, under `terms`: the booking, the buyer's tally, every seat
     /// and every area shard in ONE transaction. When the answer is lost, the booking is read: its presence is the answer.
-    pub async fn claim(&self, booking: &Booking, cap: u32) -> Result<Claimed, StoreError> {
-        let transaction = claim_transaction(booking, cap)?;
+    pub async fn claim(&self, booking: &Booking, terms: &Terms) -> Result<Claimed, StoreError> {
+        let transaction = claim_transaction(booking, terms)?;
         match self.transact_once(&transaction).await {
             Ok(Ended::Applied) => Ok(Claimed::Won),
             Ok(Ended::Conflict) => Ok(Claimed::Conflict),
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// What is in the way of `booking` now: one consistent read of its id, its buyer's tally and its seats.
-    pub async fn look(&self, booking: &Booking, cap: u32) -> Result<Obstacles, StoreError> {
+    pub async fn look(&self, booking: &Booking, terms: &Terms) -> Result<Obstacles, StoreError> {
         let buyer = Key::Buyer(booking.show, booking.buyer.clone());
         let mut keys = vec![Key::Booking(booking.id), buyer];
         keys.extend(booking.seats.iter().map(|line| Key::Seat(booking.show, line.seat.clone())));
@@ -68,7 +68,7 @@ impl Store {
                 Key::Booking(_) => obstacles.own = Some(decode_booking(item)?),
                 Key::Buyer(..) => {
                     let tally = buyer::tally(&item)?;
-                    obstacles.tally = (!tally.has_room(booking.places(), cap)).then_some(tally);
+                    obstacles.tally = (!terms.permit(&tally, booking.places())).then_some(tally);
                 }
                 Key::Seat(_, seat) => obstacles.seats.push((seat, decode::<SeatItem>(item)?.taken()?)),
                 other => return Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
@@ -93,11 +93,11 @@ fn is_the_same(found: &Booking, claimed: &Booking) -> bool {
     found.created_at == claimed.created_at && found.fingerprint == claimed.fingerprint
 }
 
-fn claim_transaction(booking: &Booking, cap: u32) -> Result<Transaction, StoreError> {
+fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Transaction, StoreError> {
     let buyer = Key::Buyer(booking.show, booking.buyer.clone());
     let mut transaction = Transaction::default()
         .create(encode_booking(booking)?)?
-        .update(&buyer, buyer::count_in(booking.id, booking.places(), cap))?;
+        .update(&buyer, buyer::count_in(booking.id, booking.places(), terms))?;
     let held = SeatItem { status: SeatStatus::Held, booking: Some(booking.id) };
     for line in &booking.seats {
         transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &held)?)?;

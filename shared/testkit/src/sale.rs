@@ -5,6 +5,7 @@ use domain::{
     Timestamp,
     booking::{AreaLine, Booking, Payment, SeatLine, Status},
     catalogue::{Category, Event, Show, ShowStatus, Venue, WaitingRoom},
+    hold::Terms,
     ids::{BookingId, EventId, ShowId, VenueId},
     plan::{Area, PlanCategory, Row, Seat, SeatingPlan, Section},
     time::{SignedDuration, shift},
@@ -210,7 +211,7 @@ pub async fn publish_as(store: &Store, plan: &SeatingPlan, show: &Show) {
 pub async fn hold(store: &Store, change: impl FnOnce(&mut Booking)) -> Booking {
     let mut booking = booking();
     change(&mut booking);
-    let claimed = store.claim(&booking, CAP).await.expect("the table answers");
+    let claimed = store.claim(&booking, &Terms::within(CAP)).await.expect("the table answers");
     assert!(matches!(claimed, Claimed::Won), "the seats are free");
     booking
 }

@@ -12,6 +12,7 @@ use domain::{
     availability::{SeatState, count},
     booking::{Booking, SeatLine},
     catalogue::Show,
+    hold::Terms,
     ids::{BookingId, SeatId, SectionId, ShowId},
 };
 use edge::{Body, DynamodbEvent, Response, Settings};
@@ -102,7 +103,7 @@ async fn occupy(store: &Store, show: &Show, seats: &[SeatId]) -> [u32; 3] {
     for (number, (seats, pay)) in bookings.enumerate() {
         let (store, booking) = (store.clone(), booking(number, show.id, seats));
         writes.spawn(async move {
-            assert_eq!(store.claim(&booking, u32::MAX).await.unwrap(), Claimed::Won);
+            assert_eq!(store.claim(&booking, &Terms::within(u32::MAX)).await.unwrap(), Claimed::Won);
             if pay {
                 sale::pay(&store, booking).await;
             }

@@ -8,6 +8,7 @@ use std::sync::{
 use domain::{
     booking::{Booking, SeatLine},
     catalogue::Show,
+    hold::Terms,
     ids::BookingId,
     plan::{Row, Seat, SeatingPlan, Section},
 };
@@ -100,7 +101,7 @@ impl Stage {
                 areas: Vec::new(),
                 ..sale::booking()
             };
-            assert_eq!(self.store.claim(&booking, CAP).await.unwrap(), Claimed::Won);
+            assert_eq!(self.store.claim(&booking, &Terms::within(CAP)).await.unwrap(), Claimed::Won);
             sale::pay(&self.store, booking).await;
         }
     }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     ProviderError, Timestamp,
     booking::{AreaLine, Booking, SeatLine, Status},
+    hold::Terms,
     ids::{BookingId, IntentId},
     money::Money,
     reconcile::{Kind, Scope},
@@ -121,7 +122,7 @@ impl Stage {
             due_at: Some(expires_at),
             ..sale::booking()
         };
-        assert_eq!(self.store.claim(&booking, 6).await.unwrap(), Claimed::Won);
+        assert_eq!(self.store.claim(&booking, &Terms::within(6)).await.unwrap(), Claimed::Won);
         booking
     }
 

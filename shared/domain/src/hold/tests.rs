@@ -6,6 +6,7 @@ use super::*;
 use crate::{booking::Reason, catalogue::WaitingRoom};
 
 const CAP: u32 = 6;
+const TERMS: Terms = Terms::within(CAP);
 
 fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -213,7 +214,7 @@ fn a_seat_is_refused_ended_or_tried_again_by_what_has_become_of_its_holder() {
         ("nothing", vec![], Verdict::Again),
     ];
     for (what, met, verdict) in cases {
-        assert_eq!(judge(&claim, CAP, &met_seats(&met), &holders, now()), verdict, "{what}");
+        assert_eq!(judge(&claim, &TERMS, &met_seats(&met), &holders, now()), verdict, "{what}");
     }
 }
 
@@ -227,10 +228,10 @@ fn an_earlier_grant_is_judged_before_all_else() {
     ended.status = Status::Cancelled(Reason::Expired);
     for own in [claim.clone(), ended] {
         met.own = Some(own.clone());
-        assert_eq!(judge(&claim, CAP, &met, &[], now()), Verdict::Replay(Box::new(own)), "whatever became of it");
+        assert_eq!(judge(&claim, &TERMS, &met, &[], now()), Verdict::Replay(Box::new(own)), "whatever became of it");
     }
     met.own = Some(Booking { fingerprint: [9; 16], ..claim.clone() });
-    assert_eq!(judge(&claim, CAP, &met, &[], now()), Verdict::Refuse(Refusal::IdempotencyMismatch));
+    assert_eq!(judge(&claim, &TERMS, &met, &[], now()), Verdict::Refuse(Refusal::IdempotencyMismatch));
 }
 
 #[test]
@@ -241,11 +242,11 @@ fn the_cap_is_judged_before_the_seats_and_lets_go_of_the_buyers_own_overdue_hold
     let full = Obstacles { tally: tally(5), ..taken.clone() };
     let live = [holder(2, Status::Pending, false), holder(3, Status::Confirmed, true)];
     let refused = Verdict::Refuse(Refusal::BuyerLimit { limit: CAP, held: 5 });
-    assert_eq!(judge(&claim, CAP, &full, &live, now()), refused);
+    assert_eq!(judge(&claim, &TERMS, &full, &live, now()), refused);
     let overdue = [holder(2, Status::Pending, true), holder(3, Status::Confirmed, true)];
-    assert_eq!(judge(&claim, CAP, &full, &overdue, now()), Verdict::End(vec![id(2)]), "a sale is not let go");
+    assert_eq!(judge(&claim, &TERMS, &full, &overdue, now()), Verdict::End(vec![id(2)]), "a sale is not let go");
     let room = Obstacles { tally: tally(4), ..taken };
-    assert_eq!(judge(&claim, CAP, &room, &overdue, now()), unavailable(&[5]), "four and two are six");
+    assert_eq!(judge(&claim, &TERMS, &room, &overdue, now()), unavailable(&[5]), "four and two are six");
 }
 
 #[test]
@@ -253,19 +254,19 @@ fn an_area_that_lacks_places_is_looked_for_in_its_other_shards_after_the_seats()
     let claim = held(1, [5]);
     let met = |seats: Obstacles| Obstacles { areas: vec![(area("pit"), 3, 0)], ..seats };
     let shards = Verdict::OtherShards(vec![area("pit")]);
-    assert_eq!(judge(&claim, CAP, &met(Obstacles::default()), &[], now()), shards);
-    assert_eq!(judge(&claim, CAP, &met(met_seats(&[(5, Taken::Blocked)])), &[], now()), unavailable(&[5]));
+    assert_eq!(judge(&claim, &TERMS, &met(Obstacles::default()), &[], now()), shards);
+    assert_eq!(judge(&claim, &TERMS, &met(met_seats(&[(5, Taken::Blocked)])), &[], now()), unavailable(&[5]));
 }
 
 #[test]
 fn the_bookings_to_read_are_the_holders_and_the_buyers_own_when_the_cap_refuses() {
     let claim = held(1, [5, 6, 7]);
     let mut met = met_seats(&[(5, Taken::Held(id(4))), (6, Taken::Sold(id(3))), (7, Taken::Held(id(4)))]);
-    assert_eq!(met.holders(&claim, CAP), [id(4)]);
+    assert_eq!(met.holders(&claim, &TERMS), [id(4)]);
     met.tally = Some(Tally { total: 3, bookings: vec![(id(2), 3)] });
-    assert_eq!(met.holders(&claim, CAP), [id(4)], "three and three are six");
+    assert_eq!(met.holders(&claim, &TERMS), [id(4)], "three and three are six");
     met.tally = Some(Tally { total: 4, bookings: vec![(id(2), 4)] });
-    assert_eq!(met.holders(&claim, CAP), [id(2), id(4)]);
+    assert_eq!(met.holders(&claim, &TERMS), [id(2), id(4)]);
     assert!(Obstacles::default().is_empty() && !met.is_empty());
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use domain::{
     ProviderError, Timestamp,
     booking::{Booking, SeatLine, Status},
+    hold::Terms,
     ids::{BookingId, IntentId, SeatId, UserId},
     payment::IntentStatus,
     settlement::Cause,
@@ -91,7 +92,7 @@ impl Stage {
     }
 
     pub(crate) async fn claim(&self, booking: &Booking) -> Claimed {
-        self.store.claim(booking, 6).await.unwrap()
+        self.store.claim(booking, &Terms::within(6)).await.unwrap()
     }
 
     /// Two seats and a place in the pit, held.
@@ -229,7 +230,7 @@ impl Stage {
             let seat: SeatId = format!("balcony:A:{number}").parse().unwrap();
             let mut probe = self.wish(99, "nobody", &[]);
             probe.seats = vec![SeatLine { seat: seat.clone(), category: "silver".parse().unwrap(), price_minor: 1 }];
-            let met = self.store.look(&probe, 6).await.unwrap();
+            let met = self.store.look(&probe, &Terms::within(6)).await.unwrap();
             let owner = kept.iter().find(|booking| booking.seats.iter().any(|line| line.seat == seat));
             let expected = owner.map(|owner| (seat, domain::hold::Taken::Sold(owner.id)));
             assert_eq!(met.seats, Vec::from_iter(expected));

@@ -1,6 +1,9 @@
 //! What the booking path costs, in calls and capacity units, indexes included.
 
-use domain::booking::{Booking, Reason};
+use domain::{
+    booking::{Booking, Reason},
+    hold::Terms,
+};
 use store::hold::Claimed;
 use testkit::{budget, engine::Tally, sale};
 
@@ -32,7 +35,7 @@ async fn the_booking_path_stays_within_its_budgets() {
         let stage = Stage::open().await;
         let store = &stage.store;
         let booking = large(n);
-        let (claimed, hold) = cost(&stage, store.claim(&booking, n)).await;
+        let (claimed, hold) = cost(&stage, store.claim(&booking, &Terms::within(n))).await;
         assert_eq!(claimed.unwrap(), Claimed::Won);
         let start = stage.engine.meter().total();
         let started = store.start_payment(&booking, sale::held_at()).await.unwrap().unwrap();
@@ -82,7 +85,7 @@ async fn a_booking_of_six_seats_is_at_most_one_kilobyte() {
 async fn a_look_before_a_hopeless_claim_writes_nothing() {
     let stage = Stage::open().await;
     stage.held(wish(1, "ada", &[1, 2])).await;
-    let (met, look) = cost(&stage, stage.store.look(&wish(2, "bob", &[1, 2]), CAP)).await;
+    let (met, look) = cost(&stage, stage.store.look(&wish(2, "bob", &[1, 2]), &Terms::within(CAP))).await;
     assert_eq!(met.unwrap().seats.len(), 2);
     assert_eq!(look.calls, 1);
     assert!(look.write_units <= 0.0, "{look:?}");

@@ -1,6 +1,6 @@
 use domain::{
     booking::Booking,
-    hold::{Obstacles, Taken},
+    hold::{Obstacles, Taken, Terms},
 };
 use store::hold::Claimed;
 use testkit::sale;
@@ -45,7 +45,7 @@ async fn a_look_sees_what_a_claim_is_refused_for() {
     stage.held(wish(2, "bob", &[3, 4, 5, 6])).await;
     for wish in [wish(1, "ada", &[1, 2]), wish(3, "bob", &[1, 2, 7]), wish(4, "cy", &[2, 7])] {
         let Claimed::Met(mut met) = stage.claim(&wish).await else { panic!("it must lose") };
-        let mut seen = stage.store.look(&wish, CAP).await.unwrap();
+        let mut seen = stage.store.look(&wish, &Terms::within(CAP)).await.unwrap();
         for obstacles in [&mut met, &mut seen] {
             obstacles.seats.sort_by_key(|(seat, _)| seat.clone());
             // A transaction that meets its own booking is judged by that alone.
@@ -53,7 +53,7 @@ async fn a_look_sees_what_a_claim_is_refused_for() {
         }
         assert_eq!(seen, met);
     }
-    assert_eq!(stage.store.look(&wish(5, "dan", &[7, 8]), CAP).await.unwrap(), Obstacles::default());
+    assert_eq!(stage.store.look(&wish(5, "dan", &[7, 8]), &Terms::within(CAP)).await.unwrap(), Obstacles::default());
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn an_area_gives_what_it_has_and_no_more() {
 async fn race(stage: &Stage, claims: Vec<Booking>) -> Vec<Claimed> {
     let racing = claims.into_iter().map(|booking| {
         let store = stage.store.clone();
-        tokio::spawn(async move { store.claim(&booking, CAP).await.unwrap() })
+        tokio::spawn(async move { store.claim(&booking, &Terms::within(CAP)).await.unwrap() })
     });
     let racing: Vec<_> = racing.collect();
     let mut ended = Vec::new();

@@ -9,7 +9,7 @@ use std::sync::{
 use domain::{
     StoreError,
     booking::{Booking, Reason, Refund, RefundStatus, Status},
-    hold::Taken,
+    hold::{Taken, Terms},
 };
 use store::{Store, hold::Claimed};
 use testkit::{
@@ -125,7 +125,7 @@ async fn a_claim_whose_call_fails_holds_all_or_nothing_and_its_repeat_is_one_hol
             let store = if patient { stage.store.clone() } else { table::impatient_store(&stage.engine) };
             let booking = and_pit(wish(1, "ada", &[1, 2]), 1);
             stage.engine.set_fault(Some(writes(fault, times)));
-            let answer = store.claim(&booking, CAP).await;
+            let answer = store.claim(&booking, &Terms::within(CAP)).await;
             stage.engine.set_fault(None);
             let case = format!("{fault:?} ×{times} patient {patient}: {answer:?}");
             let held = stage.read(&booking).await;
@@ -150,7 +150,7 @@ async fn a_lost_answer_is_not_believed_to_be_another_requests_hold() {
     let mut other = wish(1, "ada", &[2]);
     other.fingerprint = [9; 16];
     stage.engine.set_fault(Some(writes(Fault::DropBeforeSend, 20)));
-    let answer = stage.store.claim(&other, CAP).await.unwrap();
+    let answer = stage.store.claim(&other, &Terms::within(CAP)).await.unwrap();
     stage.engine.set_fault(None);
     let Claimed::Met(met) = answer else { panic!("{answer:?}") };
     assert_eq!(met.own, Some(wish(1, "ada", &[1])));

@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     booking::{AreaLine, Booking, SeatLine},
-    hold::Taken,
+    hold::{Taken, Terms},
     ids::{BookingId, SeatId},
     time::{SignedDuration, shift},
 };
@@ -31,7 +31,7 @@ impl Stage {
     }
 
     pub(crate) async fn claim(&self, booking: &Booking) -> Claimed {
-        self.store.claim(booking, CAP).await.unwrap()
+        self.store.claim(booking, &Terms::within(CAP)).await.unwrap()
     }
 
     pub(crate) async fn held(&self, booking: Booking) -> Booking {
@@ -63,7 +63,7 @@ impl Stage {
     /// Who has each of the booking's seats; free ones are left out.
     pub(crate) async fn seats(&self, booking: &Booking) -> Vec<(SeatId, Taken)> {
         let probe = Booking { id: BookingId::from_uuid(Uuid::max()), ..booking.clone() };
-        let mut seats = self.store.look(&probe, u32::MAX).await.unwrap().seats;
+        let mut seats = self.store.look(&probe, &Terms::within(u32::MAX)).await.unwrap().seats;
         seats.sort_by_key(|(seat, _)| booking.seats.iter().position(|line| line.seat == *seat));
         seats
     }
