@@ -112,11 +112,25 @@ impl Stage {
         Self::with(&[], clock).await
     }
 
-    async fn with(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
+    /// With these settings.
+    pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
+        Self::with(settings, Arc::new(SystemClock)).await
+    }
+
+    /// With these settings and without a show, for platforms that are not open to everybody.
+    pub async fn bare(settings: &[(&str, &str)]) -> Self {
+        Self::start(settings, Arc::new(SystemClock)).await
+    }
+
+    async fn start(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let platform =
             Platform::start(Options { settings, clock, ..Options::default() }).await.expect("the platform starts");
-        let mut stage = Self { platform, http: Client::builder().build().unwrap(), show: String::new() };
+        Self { platform, http: Client::builder().build().unwrap(), show: String::new() }
+    }
+
+    async fn with(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
+        let mut stage = Self::start(settings, clock).await;
         stage.show = stage.publish(&hall(), &json!({"standard": PRICE_MINOR})).await;
         stage
     }
@@ -154,6 +168,16 @@ impl Stage {
             token: self.platform.token(name, roles),
             show: self.show.clone(),
         }
+    }
+
+    /// A call of `person` without a body, as it is answered.
+    pub async fn raw(&self, method: Method, path: &str, person: &Person) -> Response {
+        person.request(method, path).send().await.unwrap()
+    }
+
+    /// A call of `person` under a key of its path, as it is answered.
+    pub async fn send(&self, method: Method, path: &str, person: &Person, body: &Value) -> Response {
+        person.request(method, path).header("Idempotency-Key", path).json(body).send().await.unwrap()
     }
 
     /// A public GET.

@@ -41,6 +41,16 @@ fn named(value: &Value) -> String {
     }
 }
 
+/// What stands there under a condition and nothing otherwise, with the condition's name; or simply what stands there.
+fn unless_absent(value: &Value) -> (&Value, String) {
+    match value.get("Fn::If").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([condition, there, absent]) if absent["Ref"] == "AWS::NoValue" => {
+            (there, format!(" if {}", named(condition)))
+        }
+        _ => (value, String::new()),
+    }
+}
+
 fn one_or_many(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |many| many.iter().collect())
 }
@@ -56,10 +66,11 @@ fn permissions(role: &Value) -> Vec<String> {
     assert_eq!(policies.len(), 1, "one policy a function");
     let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap().iter();
     let lines = statements.flat_map(|statement| {
+        let (statement, condition) = unless_absent(statement);
         assert_eq!(statement["Effect"], "Allow");
         let actions: Vec<String> = one_or_many(&statement["Action"]).into_iter().map(named).collect();
         let resources = one_or_many(&statement["Resource"]).into_iter();
-        let only = statement.get("Condition").map(|condition| format!(" if {condition}")).unwrap_or_default();
+        let only = statement.get("Condition").map_or(condition, |only| format!(" if {only}"));
         resources.map(move |resource| format!("{}: {}{only}", named(resource), actions.join(", "))).collect::<Vec<_>>()
     });
     lines.collect()
@@ -100,15 +111,16 @@ fn a_function_reads_secrets_from_where_they_are_kept_and_may() {
                 continue;
             }
             secrets += 1;
+            let (value, condition) = unless_absent(value);
             let place = value["Fn::Sub"].as_str().and_then(|text| text.strip_prefix("secret:${"));
             let (secret, key) =
                 place.and_then(|place| place.split_once("}#")).unwrap_or_else(|| panic!("{id}: {name}"));
             assert_eq!(key, name, "{id}: one name everywhere");
-            let may = format!("{secret}: secretsmanager:GetSecretValue");
+            let may = format!("{secret}: secretsmanager:GetSecretValue{condition}");
             assert!(granted.contains(&may), "{id} may not read {name}");
         }
     }
-    assert_eq!(secrets, 10, "each is looked at");
+    assert_eq!(secrets, 16, "each is looked at");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         assert!(parameter["NoEcho"].is_null() || name == "DevTokenKey", "{name} would carry a secret");
     }
@@ -222,6 +234,23 @@ fn what_people_own_is_encrypted_protected_and_kept() {
     }
     let blocked = template["Resources"]["Tickets"]["Properties"]["PublicAccessBlockConfiguration"].as_object().unwrap();
     assert!(blocked.len() == 4 && blocked.values().all(|on| on == true));
+}
+
+/// An API behind the front is closed to whoever comes around it: by each function that answers calls, and by name.
+#[test]
+fn whoever_answers_calls_knows_the_front() {
+    let template = parsed();
+    let integrations = of_type(&template, "AWS::ApiGatewayV2::Integration");
+    let functions = of_type(&template, "AWS::Serverless::Function");
+    for integration in integrations.values() {
+        let function = named(&integration["IntegrationUri"]);
+        let function = function.strip_suffix(".Arn").unwrap();
+        let (origin, condition) = unless_absent(&functions[function]["Environment"]["Variables"]["ORIGIN_SECRET"]);
+        let place = "secret:${OriginSecretArn}#ORIGIN_SECRET";
+        assert_eq!((&origin["Fn::Sub"], condition.as_str()), (&place.into(), " if BehindEdge"), "{function}");
+    }
+    let api = &of_type(&template, "AWS::ApiGatewayV2::Api")["Api"]["DisableExecuteApiEndpoint"];
+    assert_eq!(*api, serde_json::json!({"Fn::If": ["OnlyByName", true, false]}));
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use browse::App;
-use outbound::clock::SystemClock;
-use store::Store;
+use outbound::{clock::SystemClock, secrets};
+use store::{Store, mode::Modes};
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let settings = edge::run::start();
     let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let modes = Modes::new(store.clone());
     let app = App::new(&settings, store, Arc::new(SystemClock));
     settings.check()?;
-    edge::run::http(|request| browse::handle(&app, request)).await
+    edge::run::http(&settings, || modes.read_only(), |request| browse::handle(&app, request)).await
 }

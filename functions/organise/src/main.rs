@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use organise::App;
-use outbound::{clock::SystemClock, ids::RandomIds};
-use store::Store;
+use outbound::{clock::SystemClock, ids::RandomIds, secrets};
+use store::{Store, mode::Modes};
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let settings = edge::run::start();
     let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let modes = Modes::new(store.clone());
     let app = App::new(&settings, store, Arc::new(SystemClock), Arc::new(RandomIds));
     settings.check()?;
-    edge::run::http(|request| organise::handle(&app, request)).await
+    edge::run::http(&settings, || modes.read_only(), |request| organise::handle(&app, request)).await
 }

@@ -9,7 +9,7 @@ use outbound::{
     timers::SqsTimers,
 };
 use settlement::Settlement;
-use store::Store;
+use store::{Store, mode::Modes};
 use webhook::App;
 
 #[tokio::main]
@@ -17,11 +17,12 @@ async fn main() -> Result<(), edge::Failure> {
     let aws = edge::run::aws().await;
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let modes = Modes::new(store.clone());
     let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));
     let timers = SqsTimers::new(&aws, settings.text("TIMER_QUEUE_URL"), Arc::new(SystemClock));
     let auth = settings.auth();
     let secrets = settings.list("PAYMENT_WEBHOOK_SECRET");
     settings.check()?;
     let app = App { auth, secrets, settlement: Settlement::new(store, Stripe::new(stripe)?, timers) };
-    edge::run::http(|request| webhook::handle(&app, request)).await
+    edge::run::http(&settings, || modes.read_only(), |request| webhook::handle(&app, request)).await
 }

@@ -12,6 +12,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use outbound::{files::Files as _, local::LocalFiles};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::{functions::EventHandler, gateway::problem, settings::Values};
 
@@ -88,6 +89,33 @@ pub(crate) async fn reconcile(State(handler): State<EventHandler>, body: Bytes) 
         Err(why) => {
             tracing::error!("reconciliation failed: {why}");
             problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "it cannot be reconciled now", "dev")
+        }
+    }
+}
+
+/// Whether anything new may begin.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ReadOnly {
+    read_only: bool,
+    retry_after_seconds: u64,
+}
+
+/// `POST /dev/read-only {"readOnly","retryAfterSeconds"}`: what `cargo xtask read-only` does on a deployed table.
+pub(crate) async fn read_only(State(store): State<Store>, body: Bytes) -> Response<Body> {
+    let wanted: ReadOnly = match serde_json::from_slice(&body) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            let why = format!("the body is not valid: {why}");
+            return problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev");
+        }
+    };
+    let ReadOnly { read_only, retry_after_seconds } = wanted;
+    match store.set_read_only(read_only.then_some(retry_after_seconds)).await {
+        Ok(()) => content("application/json", json!({"readOnly": read_only}).to_string().into_bytes()),
+        Err(why) => {
+            tracing::error!("the mode cannot be changed: {why}");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "it cannot be changed now", "dev")
         }
     }
 }

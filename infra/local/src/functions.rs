@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domain::time::Clock;
-use edge::{Failure, Settings};
+use edge::{Failure, Settings, guard::Guard};
 use futures::{FutureExt as _, future::BoxFuture};
 use outbound::{
     bus::Bus,
@@ -19,7 +19,7 @@ use outbound::{
 };
 use serde_json::Value;
 use settlement::Settlement;
-use store::{Store, cache::Catalogue};
+use store::{Store, cache::Catalogue, mode::Modes};
 
 use crate::{
     queues::Queues,
@@ -72,6 +72,21 @@ macro_rules! http {
     }};
 }
 
+/// `handler` behind the guard that it has on Lambda, too. An instance is a process there; here it is the function.
+fn guarded(settings: &Settings, store: Store, handler: HttpHandler) -> Result<HttpHandler, Failure> {
+    let modes = Arc::new(Modes::new(store));
+    let mode = move || {
+        let modes = Arc::clone(&modes);
+        async move { modes.read_only().await }
+    };
+    let guard = Arc::new(Guard::new(settings, mode));
+    settings.check()?;
+    Ok(Arc::new(move |request| {
+        let (guard, handler) = (Arc::clone(&guard), Arc::clone(&handler));
+        async move { guard.serve(request, |request| handler(request)).await }.boxed()
+    }))
+}
+
 macro_rules! events {
     ($app:expr, $handle:path) => {{
         let app = Arc::new($app);
@@ -106,7 +121,11 @@ impl Functions {
         let mut problems: Vec<String> = Vec::new();
         for (name, spec) in &wiring.functions {
             let settings = settings::of_function(values, &spec.settings);
-            match one(name, &settings, ports.clone()) {
+            let built = one(name, &settings, ports.clone()).and_then(|(name, handler)| match handler {
+                Handler::Http(handler) => Ok((name, Handler::Http(guarded(&settings, ports.store.clone(), handler)?))),
+                events @ Handler::Events(_) => Ok((name, events)),
+            });
+            match built {
                 Ok((name, Handler::Http(handler))) => drop(functions.http.insert(name, handler)),
                 Ok((name, Handler::Events(handler))) => drop(functions.events.insert(name, handler)),
                 Err(why) => {

@@ -29,6 +29,8 @@ use crate::{
 pub(crate) const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How long API Gateway waits for a function.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(29);
+/// When to come back after a 503 of the gateway's own, in seconds.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// The API of the template.
 pub(crate) struct Gateway {
@@ -145,7 +147,7 @@ impl Gateway {
             }
             Err(_) => {
                 tracing::error!(request.id = request_id, "{} took too long", route.key);
-                problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the function took too long", request_id)
+                problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "the function took too long", request_id)
             }
         }
     }
@@ -231,6 +233,9 @@ pub(crate) fn problem(status: StatusCode, slug: &str, detail: &str, request_id: 
     let mut response = Response::new(Body::from(problem.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
     response
 }
 

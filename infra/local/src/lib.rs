@@ -215,6 +215,7 @@ impl Platform {
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
         let reconcile = functions.event_handler("reconcile")?;
         let router = router(gateway, &services.files, &tokens, &sandbox, reconcile, &base_url);
+        let router = router.merge(operators(&services.ports.store));
 
         let knobs = Arc::new(Knobs::default());
         let (stopper, stop) = Stopper::new();
@@ -393,6 +394,11 @@ fn router(
     let page = Router::new().route("/", routing::get(page));
     let api = Router::new().fallback(serve).with_state(gateway);
     api.merge(page).merge(files).merge(tokens).merge(reconcile).merge(sandbox.router())
+}
+
+/// What an operator turns.
+fn operators(store: &Store) -> Router {
+    Router::new().route("/dev/read-only", routing::post(dev::read_only)).with_state(store.clone())
 }
 
 async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {

@@ -15,6 +15,9 @@ const SECRET_BYTES: usize = 32;
 /// Tells `edge` that the table is this machine's own. Nothing connects to it.
 const LOCAL_ENDPOINT: (&str, &str) = ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1");
 
+/// Calls a second of one account: more than deployed, because one instance answers all of them.
+const ACCOUNT_CALLS_PER_SECOND: u32 = 500;
+
 /// Names and values.
 pub(crate) type Values = BTreeMap<String, String>;
 
@@ -36,6 +39,10 @@ pub(crate) fn gather(
         ("PUBLIC_BASE_URL", base_url.to_owned()),
         ("HOLD_TTL_SECONDS", domain::catalogue::HOLD_TTL_SECONDS_DEFAULT.to_string()),
         ("ROLES_CLAIM", "cognito:groups".to_owned()),
+        // Everybody here is the same address, and nothing stands before this API unless it is said.
+        ("ORIGIN_SECRET", String::new()),
+        ("ADDRESS_CALLS_PER_SECOND", "0".to_owned()),
+        ("ACCOUNT_CALLS_PER_SECOND", ACCOUNT_CALLS_PER_SECOND.to_string()),
         ("FONTS_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/ticket/fonts").to_owned()),
         // What API Gateway takes: the stadium's plan is larger than a function takes by default.
         ("PLAN_BYTES_MAX", BODY_BYTES_MAX.to_string()),

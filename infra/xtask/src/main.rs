@@ -9,6 +9,7 @@ mod http;
 mod journey;
 mod package;
 mod pay;
+mod read_only;
 mod reconcile;
 mod run;
 mod sam;
@@ -41,13 +42,15 @@ enum Command {
     E2e(e2e::E2e),
     /// Builds every function as Lambda takes it, and weighs it.
     Package(package::Package),
+    /// Lets nothing new begin, or everything again.
+    ReadOnly(read_only::ReadOnly),
     /// Compares the provider's books, bookings, seats and tallies, and says what a person must do.
     Reconcile(reconcile::Reconcile),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
     Table(table::Arguments),
-    /// Lints template.yaml, and looks at it as `sam local` does.
+    /// Lints template.yaml and infra/edge, and looks at it as `sam local` does.
     Template,
 }
 
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
         Command::Package(arguments) => package::package(&arguments),
+        Command::ReadOnly(arguments) => read_only::read_only(&arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),

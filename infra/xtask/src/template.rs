@@ -1,4 +1,4 @@
-//! `cargo xtask template`: template.yaml under the linters, and what `sam local` makes of it.
+//! `cargo xtask template`: the templates under the linters, and what `sam local` makes of the API's.
 
 use crate::{
     run::{run, run_with},
@@ -10,6 +10,9 @@ const ENVIRONMENTS: [&str; 4] = ["default", "dev", "staging", "prod"];
 /// In an environment of its own: SAM pins another version of the linter.
 const LINTERS: [&str; 2] = ["cfn-lint==1.58.0", "cfn-lint-serverless==0.3.6"];
 
+/// Where a firewall of CloudFront lives.
+const FRONT_REGION: &str = "us-east-1";
+
 /// Lints the template for each environment, and asks SAM which routes and settings it would serve. Needs no account.
 pub(crate) fn template() -> Result<(), String> {
     let programs = sam::programs()?;
@@ -20,8 +23,9 @@ pub(crate) fn template() -> Result<(), String> {
     let linter = tools::python("cfn-lint", &LINTERS)?.join("cfn-lint");
     run(
         "template, serverless rules",
-        linter,
+        &linter,
         &["--append-rules", "cfn_lint_serverless.rules", "--template", "template.yaml"],
     )?;
+    run("the front", &linter, &["--regions", FRONT_REGION, "--template", "infra/edge/template.yaml"])?;
     run("sam local", programs.join("python"), &["infra/sam-local/check.py"])
 }

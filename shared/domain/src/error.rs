@@ -115,6 +115,24 @@ pub enum Refusal {
     /// A webhook's signature does not verify, or is too old.
     #[error("the signature is missing, wrong or stale")]
     BadSignature,
+    /// More calls from one address, or by one account, than are answered.
+    #[error("too many requests; slow down")]
+    TooManyRequests {
+        /// When one more is answered.
+        retry_after_seconds: u64,
+    },
+    /// The operator lets nothing new begin.
+    #[error("nothing new can begin for the moment; what you hold can be paid, and what you have bought is yours")]
+    ReadOnly {
+        /// When to look again.
+        retry_after_seconds: u64,
+    },
+    /// Too much is going on for what can wait.
+    #[error("too much is going on; this can wait")]
+    Shed,
+    /// The call came around what stands before the API.
+    #[error("this address is not open to you; use the public one")]
+    DirectAccess,
 }
 
 fn faults_text(faults: &[Fault]) -> String {

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod money;
 pub mod payment;
 pub mod plan;
+pub mod rate;
 pub mod reconcile;
 pub mod refund;
 pub mod search;

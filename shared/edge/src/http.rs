@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     auth::{Auth, Caller},
+    guard::Strained,
     problem,
 };
 
@@ -147,6 +148,12 @@ impl<'a> Call<'a> {
     /// [`Refusal::Unauthenticated`].
     pub fn caller(&self) -> Result<Caller, Refusal> {
         self.auth.caller(&self.request)
+    }
+
+    /// Whether whoever is calling is about to be limited.
+    #[must_use]
+    pub fn is_strained(&self) -> bool {
+        self.request.extensions().get::<Strained>().is_some()
     }
 
     /// The client's name for this attempt.

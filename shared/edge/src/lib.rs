@@ -5,7 +5,9 @@
 
 pub mod auth;
 pub mod catalogue;
+pub mod guard;
 pub mod http;
+mod limit;
 pub mod metrics;
 mod problem;
 pub mod run;

@@ -81,6 +81,8 @@ metrics! {
     HoldsRefused: Count,
     /// `hold`: from the event to the answer, less the wait for the payment provider.
     HoldMilliseconds: Milliseconds,
+    /// Every HTTP function: calls that were turned away before it looked at them, also by the problem's slug.
+    CallsRefused: Count,
     /// `confirm`: from the event to the answer, less the wait for the payment provider.
     ConfirmMilliseconds: Milliseconds,
     /// `confirm`: the wait for the payment provider, of calls that asked it.

@@ -7,6 +7,8 @@ use crate::http::Reply;
 
 /// When to come back after a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// When to come back with what can wait, in seconds.
+const SHED_RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a problem's type begins with.
 const TYPE_PREFIX: &str = "urn:problem:usher:";
@@ -75,6 +77,14 @@ fn refusal(refusal: &Refusal) -> Problem {
         Refusal::Invalid(faults) => Problem::new(422, "invalid", "Cannot be carried out").with("faults", json!(faults)),
         Refusal::Conflict => Problem::new(409, "conflict", "Changed in between"),
         Refusal::BadSignature => Problem::new(400, "bad-signature", "Signature not valid"),
+        Refusal::TooManyRequests { retry_after_seconds } => {
+            Problem::new(429, "too-many-requests", "Too many requests").retry_after(*retry_after_seconds)
+        }
+        Refusal::ReadOnly { retry_after_seconds } => {
+            Problem::new(503, "read-only", "Nothing new for the moment").retry_after(*retry_after_seconds)
+        }
+        Refusal::Shed => Problem::new(503, "busy", "Busy").retry_after(SHED_RETRY_AFTER_SECONDS),
+        Refusal::DirectAccess => Problem::new(403, "direct-access", "Not the public address"),
     }
 }
 

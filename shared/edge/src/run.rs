@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tracing::{Instrument as _, Span, Subscriber};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use crate::{http, metrics, settings::Settings};
+use crate::{guard::Guard, http, metrics, settings::Settings};
 
 /// What is logged unless `LOG_LEVEL` says otherwise.
 const LOG_LEVEL_DEFAULT: &str = "info";
@@ -101,18 +101,22 @@ pub async fn aws() -> aws_config::SdkConfig {
     aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await
 }
 
-/// Serves HTTP calls until Lambda stops the process.
+/// Serves HTTP calls until Lambda stops the process, behind a [`Guard`] that asks `mode` whether anything new may begin.
 ///
 /// # Errors
-/// The runtime's own.
-pub async fn http<F, Fut>(handle: F) -> Result<(), Failure>
+/// What is wrong with the settings; the runtime's own.
+pub async fn http<M, A, F, Fut>(settings: &Settings, mode: M, handle: F) -> Result<(), Failure>
 where
-    F: Fn(Request) -> Fut,
+    M: Fn() -> A + Sync,
+    A: Future<Output = Option<u64>> + Send,
+    F: Fn(Request) -> Fut + Sync,
     Fut: Future<Output = Response<Body>> + Send,
 {
+    let guard = Guard::new(settings, mode);
+    settings.check()?;
     let answer = |request: Request| {
         let span = call_span(&request);
-        let response = handle(request);
+        let response = guard.serve(request, &handle);
         async { Ok::<_, Failure>(response.await) }.instrument(span)
     };
     lambda_http::run(service_fn(answer)).await.map_err(|why| Failure(why.to_string()))

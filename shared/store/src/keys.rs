@@ -56,6 +56,8 @@ pub enum Key {
     LedgerEntry(ShowId, BookingId, u64, ledger::Kind),
     /// How far a reconciliation is.
     Reconciliation(Scope),
+    /// Whether the operator lets anything new begin.
+    Mode,
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -102,6 +104,7 @@ impl Key {
                 format!("{}{version:020}#{kind}", ledger_of_booking(*booking)),
             ),
             Self::Reconciliation(scope) => (format!("RECONCILE#{}", scope.as_str()), "RECONCILE".to_owned()),
+            Self::Mode => ("PLATFORM#MODE".to_owned(), "MODE".to_owned()),
         }
     }
 
@@ -167,6 +170,7 @@ impl Key {
                     Self::LedgerEntry(id(rest.split_once('#')?.0)?, id(booking)?, id(version)?, id(kind)?)
                 }
                 "RECONCILE" => Self::Reconciliation(scope(rest)?),
+                "PLATFORM" => Self::Mode,
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -330,6 +334,7 @@ mod tests {
                 }
             ),
             prop_oneof![Just(Scope::Young), Just(Scope::All)].prop_map(Key::Reconciliation),
+            Just(Key::Mode),
         ]
     }
 
@@ -379,6 +384,7 @@ mod tests {
             Key::CallOff(show),
             Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
             Key::Reconciliation(Scope::Young),
+            Key::Mode,
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -20,6 +20,7 @@ mod expression;
 pub mod hold;
 pub mod keys;
 pub mod ledger;
+pub mod mode;
 pub mod plan;
 pub mod receipt;
 mod reconcile;

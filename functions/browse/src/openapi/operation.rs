@@ -1,6 +1,6 @@
 //! One operation, built up from what it takes and what it answers.
 
-use edge::http::LIMIT_MAX;
+use edge::{guard::GOES_ON, http::LIMIT_MAX};
 use serde_json::{Map, Value, json};
 
 use super::parts::{bounded_text, count, described, problem_responses, schema, text, within};
@@ -41,8 +41,15 @@ impl Operation {
             parameters: parameters.collect(),
             value: json!({"operationId": id, "tags": [tag], "summary": summary, "security": []}),
             responses: Map::new(),
-            slugs: vec!["internal"],
+            slugs: vec!["internal", "too-many-requests"],
         }
+        .unless_read_only(route)
+    }
+
+    /// What begins something new is refused while the operator lets nothing begin.
+    fn unless_read_only(self, route: &str) -> Self {
+        let goes_on = route.starts_with("GET ") || GOES_ON.contains(&route);
+        if goes_on { self } else { self.refuses(&["read-only"]) }
     }
 
     /// More about it.

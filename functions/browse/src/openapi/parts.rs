@@ -99,7 +99,7 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 24] = [
+const PROBLEMS: [Problem; 26] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),
@@ -121,7 +121,9 @@ const PROBLEMS: [Problem; 24] = [
     problem("idempotency-mismatch", 422, "Idempotency-Key used before", "this key was used for a different request"),
     problem("invalid-plan", 422, "The seating plan has faults", "the seating plan has 1 fault(s)"),
     problem("invalid", 422, "Cannot be carried out", "the request cannot be carried out: it is in the past"),
+    problem("too-many-requests", 429, "Too many requests", "too many requests; slow down"),
     problem("internal", 500, "Internal error", "something is wrong on our side; it has been noted"),
+    problem("read-only", 503, "Nothing new for the moment", "nothing new can begin for the moment"),
     problem("busy", 503, "Busy", "too much is going on; try again with the same Idempotency-Key"),
     problem("provider-unavailable", 503, "Payment provider unavailable", "the payment provider does not answer"),
 ];
@@ -190,7 +192,9 @@ fn problem_response(problems: &[&Problem]) -> Value {
         "description": titles.join(", or: "),
         "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     });
-    if problems.iter().any(|it| matches!(it.slug, "sales-paused" | "payment-in-progress" | "busy")) {
+    if problems.iter().any(|it| {
+        matches!(it.slug, "sales-paused" | "payment-in-progress" | "too-many-requests" | "read-only" | "busy")
+    }) {
         let retry = described(count(), "Seconds to wait before the next try, where waiting helps.");
         response["headers"] = json!({"Retry-After": {"schema": retry}});
     }
