@@ -16,7 +16,7 @@ fn parsed() -> Value {
     template::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// CloudFront's patterns: a star is any text, slashes included, a question mark any one character.
+/// The patterns of `CloudFront`: a star is any text, slashes included, a question mark any one character.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
     match (pattern.first(), path.first()) {
         (None, None) => true,

@@ -10,7 +10,7 @@ const ENVIRONMENTS: [&str; 4] = ["default", "dev", "staging", "prod"];
 /// In an environment of its own: SAM pins another version of the linter.
 const LINTERS: [&str; 2] = ["cfn-lint==1.58.0", "cfn-lint-serverless==0.3.6"];
 
-/// Where a firewall of CloudFront lives.
+/// Where a firewall of a distribution lives.
 const FRONT_REGION: &str = "us-east-1";
 
 /// Lints the template for each environment, and asks SAM which routes and settings it would serve. Needs no account.

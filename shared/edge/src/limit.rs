@@ -74,7 +74,10 @@ impl<K: Eq + Hash> Limiter<K> {
         match buckets.entry(caller).or_insert_with(|| Bucket::full(rate, now)).take(rate, now) {
             Ok(left) => Ok(left < rate.burst() / STRAINED_PART),
             // Up, to the next whole second: who comes back then is served.
-            Err(wait) => Err(Refusal::TooManyRequests { retry_after_seconds: wait.as_millis().div_ceil(1_000) as u64 }),
+            Err(wait) => {
+                let seconds = wait.as_millis().div_ceil(1_000);
+                Err(Refusal::TooManyRequests { retry_after_seconds: u64::try_from(seconds).unwrap_or(u64::MAX) })
+            }
         }
     }
 }
