@@ -4,8 +4,10 @@
 
 mod support;
 
+mod abuse;
 mod availability;
 mod budgets;
+mod codes;
 mod contract;
 mod degraded;
 mod events;

@@ -372,6 +372,7 @@ async fn run(stage: &Stage, contract: &Contract) {
     contract.answers(route, 200, olga.post(&path("blocks"), &blocks).await);
     contract.answers(route, 404, olga.post(&path("blocks"), &json!({"seatIds": [seat("E", 99)]})).await);
     contract.answers("GET /v1/shows/{showId}/sales", 200, olga.get(&path("sales")).await);
+    presale(stage, contract).await;
     give_back_and_call_off(stage, contract).await;
     contract.answers("GET /v1/shows/{showId}/sales", 403, stage.buyer("ada").get(&path("sales")).await);
     for what in ["ledger", "money"] {
@@ -381,6 +382,33 @@ async fn run(stage: &Stage, contract: &Contract) {
         contract.answers(&route, 404, olga.get(&format!("/v1/shows/nonsense/{what}")).await);
     }
     contract.answers("GET /v1/shows/{showId}/ledger", 400, olga.get(&path("ledger?limit=0")).await);
+}
+
+async fn presale(stage: &Stage, contract: &Contract) {
+    let olga = stage.organiser();
+    let venue = stage.get(&format!("/v1/shows/{}", stage.show)).await.expect(200)["venueId"].clone();
+    let event = stage.get("/v1/events").await.expect(200)["events"][0]["eventId"].as_str().unwrap().to_owned();
+    let show = json!({
+        "venueId": venue, "startsAt": "2090-01-01T14:00:00Z", "onSaleAt": "2089-01-01T00:00:00Z", "currency": "INR",
+        "prices": {"standard": 500},
+    });
+    let show = olga.post(&format!("/v1/events/{event}/shows"), &show).await.expect(201);
+    let path = format!("/v1/shows/{}/codes", show["showId"].as_str().unwrap());
+    let (make, list) = ("POST /v1/shows/{showId}/codes", "GET /v1/shows/{showId}/codes");
+    let fans = json!({"codes": ["FANS"], "places": 1});
+    contract.sends(make, &fans);
+    contract.answers(make, 201, olga.post(&path, &fans).await);
+    contract.answers(make, 422, olga.post(&path, &json!({"places": 1})).await);
+    contract.answers(make, 403, stage.buyer("ada").post(&path, &fans).await);
+    contract.answers(list, 200, olga.get(&path).await);
+    contract.answers(list, 400, olga.get(&format!("{path}?cursor=a")).await);
+    let holds = format!("/v1/shows/{}/holds", show["showId"].as_str().unwrap());
+    let hold = "POST /v1/shows/{showId}/holds";
+    let wrong = json!({"seatIds": [seat("A", 1)], "code": "NOBODY"});
+    contract.sends(hold, &wrong);
+    contract.answers(hold, 403, stage.buyer("ada").post_as("wrong", &holds, &wrong).await);
+    let two = json!({"seatIds": [seat("A", 1), seat("A", 2)], "code": "FANS"});
+    contract.answers(hold, 409, stage.buyer("ada").post_as("two", &holds, &two).await);
 }
 
 async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {

@@ -117,6 +117,11 @@ impl Stage {
         Self::with(settings, Arc::new(SystemClock)).await
     }
 
+    /// With these settings, by another clock than the machine's.
+    pub async fn with_settings_by(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
+        Self::with(settings, clock).await
+    }
+
     /// With these settings and without a show, for platforms that are not open to everybody.
     pub async fn bare(settings: &[(&str, &str)]) -> Self {
         Self::start(settings, Arc::new(SystemClock)).await
@@ -244,6 +249,17 @@ impl Person {
     pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header("Idempotency-Key", key).json(body);
         Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// A POST under an idempotency key, with the solution of a challenge.
+    pub async fn post_proving(&self, key: &str, path: &str, body: &Value, proof: &str) -> Answer {
+        let request = self.request(Method::POST, path).header("Idempotency-Key", key).header("Usher-Proof", proof);
+        Answer::of(request.json(body).send().await.unwrap()).await
+    }
+
+    /// A hold under `key`, with the solution of a challenge.
+    pub async fn hold_proving(&self, key: &str, body: &Value, proof: &str) -> Answer {
+        self.post_proving(key, &format!("/v1/shows/{}/holds", self.show), body, proof).await
     }
 
     /// A hold under `key`.

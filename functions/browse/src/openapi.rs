@@ -200,6 +200,7 @@ fn holds() -> Vec<Operation> {
     let hold = |route, id, summary| {
         let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused"];
         let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).refuses(&problems).stored();
+        let operation = operation.proved().refuses(&["code-invalid", "code-spent"]);
         operation.answers(201, "Booking", "The hold: a booking that is not paid yet", &booking_example())
     };
     let seats = json!({"seatIds": ["stalls:A:1"], "areas": [{"areaId": "floor", "quantity": 2}]});
@@ -301,6 +302,10 @@ fn running() -> Vec<Operation> {
         "showId": SHOW_ID, "asOf": "2026-12-01T04:30:07Z", "seats": figures, "sections": [section],
         "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
     });
+    let code = json!({
+        "code": "7K2M9-Q4XVD", "places": 4, "left": 3, "opensAt": "2026-11-22T15:00:00Z", "closesAt": "2026-12-01T04:30:00Z",
+    });
+    let code_page = json!({"showId": SHOW_ID, "codes": [code], "nextCursor": null});
     let blocked = json!({"showId": SHOW_ID, "action": "block", "seatIds": ["stalls:A:3"]});
     let part = json!({"bookingId": booking_example()["bookingId"], "amount": money(5_000)});
     let mut refunded = booking_example();
@@ -317,6 +322,19 @@ fn running() -> Vec<Operation> {
             .takes("BlockCommand", true, &json!({"seatIds": ["stalls:A:3"]}))
             .refuses(&["unknown-seat", "seat-unavailable"])
             .answers(200, "BlockedSeats", "What was done", &blocked),
+        own(
+            "POST /v1/shows/{showId}/codes",
+            "createCodes",
+            "Make presale codes: with one, a buyer may hold before the sale",
+        )
+        .about("By name, or so many that nobody guesses. The same again, or under the same key, makes none twice.")
+        .keyed(false)
+        .takes("CodesCommand", true, &json!({"count": 2, "places": 4}))
+        .refuses(&["invalid"])
+        .answers(201, "CodePage", "The codes", &code_page),
+        own("GET /v1/shows/{showId}/codes", "listCodes", "The presale codes of your show, and what is left of each")
+            .paged(edge::http::LIMIT_MAX)
+            .answers(200, "CodePage", "A page of codes", &code_page),
         own("POST /v1/shows/{showId}/refunds", "giveBack", "Give part of a booking's money back; its seats stay sold")
             .about("Once for each `Idempotency-Key`. The money is owed from this moment and given back within minutes.")
             .keyed(true)

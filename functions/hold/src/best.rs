@@ -6,13 +6,14 @@ use domain::{
     Error, Refusal,
     best::Ask,
     booking::Booking,
+    code,
     error::Unavailable,
     hold::Wish,
-    ids::{BookingId, IdempotencyKey, SeatId, ShowId},
+    ids::{AccessCode, BookingId, IdempotencyKey, SeatId, ShowId},
 };
 use edge::Caller;
 
-use crate::App;
+use crate::{App, Shown};
 
 /// Blocks tried when others are quicker: each shows the map to be older than thought.
 const BLOCKS_MAX: usize = 8;
@@ -29,6 +30,7 @@ impl App {
         show: ShowId,
         key: &IdempotencyKey,
         ask: &Ask,
+        shown: Shown<'_>,
     ) -> Result<Booking, Error> {
         ask.check()?;
         let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
@@ -36,13 +38,14 @@ impl App {
         for _ in 0..BLOCKS_MAX {
             let Some(block) = self.catalogue.best_block(&show, ask, &lost).await? else { break };
             let wish = Wish::new(block, Vec::new())?.on_behalf_of(ask.fingerprint());
-            match self.claim(caller, show.id, key, &wish).await {
+            match self.claim(caller, show.id, key, &wish, shown).await {
                 Err(Error::Refused(Refusal::SeatUnavailable(taken))) => lost.extend(taken.into_iter().filter_map(seat)),
                 outcome => return outcome,
             }
         }
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
-        self.replay(id, ask.fingerprint(), Refusal::NoBlock).await
+        let code: Option<AccessCode> = shown.code.and_then(|code| code.parse().ok());
+        self.replay(id, code::fingerprint(ask.fingerprint(), code.as_ref()), Refusal::NoBlock).await
     }
 }
 

@@ -6,9 +6,11 @@ use domain::{
     Error, Refusal, StoreError, Timestamp,
     booking::{AreaLine, Booking},
     catalogue::{Show, area_shards},
+    challenge::{Subject, harder},
+    code::check_presale,
     error::Unavailable,
-    hold::{Claimant, Obstacles, Terms, Verdict, Wish, check_on_sale, decide, judge, spread},
-    ids::{AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId},
+    hold::{Churn, Claimant, Obstacles, Terms, Verdict, Wish, check_on_sale, decide, judge, spread},
+    ids::{AccessCode, AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId, UserId},
     settlement::Cause,
     time::SignedDuration,
 };
@@ -18,7 +20,7 @@ use edge::{
 };
 use store::hold::Claimed;
 
-use crate::App;
+use crate::{App, Shown};
 
 /// Times a claim is made before the buyer is asked to come back: each round, what was in the way has moved.
 const TRIES_MAX: u32 = 4;
@@ -34,14 +36,30 @@ impl App {
         show: ShowId,
         key: &IdempotencyKey,
         wish: &Wish,
+        shown: Shown<'_>,
     ) -> Result<Booking, Error> {
         let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
         let cap = show.max_seats_per_buyer();
         let ttl = SignedDuration::from_secs(i64::from(show.hold_ttl_seconds(self.options.hold_ttl_seconds)));
-        let claimant = Claimant { id, buyer: caller.user.clone(), email: caller.email.clone(), ttl, cap };
-        match self.plan_claim(&show, wish, claimant).await {
-            Ok(booking) => self.take(booking, &show, &Terms::within(cap)).await,
+        let presented: Option<AccessCode> = shown.code.and_then(|code| code.parse().ok());
+        let wish = &wish.clone().presenting(presented.as_ref());
+        let admitted = match self.churn(&caller.user, show.id, id, shown).await {
+            Ok(churn) => self.presale(&show, wish, shown, presented).await.map(|code| (churn, code)),
+            Err(error) => Err(error),
+        };
+        let planned = match admitted {
+            Ok((churn, code)) => {
+                let (buyer, email) = (caller.user.clone(), caller.email.clone());
+                let claimant = Claimant { id, buyer, email, ttl, cap, code };
+                self.plan_claim(&show, wish, claimant).await.map(|booking| (booking, churn))
+            }
+            Err(error) => Err(error),
+        };
+        match planned {
+            Ok((booking, churn)) => {
+                self.take(booking, &show, &Terms { churn: Some(churn), ..Terms::within(cap) }).await
+            }
             Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
         }
@@ -61,10 +79,50 @@ impl App {
         }
     }
 
+    /// How the hold is counted: without a limit for whoever has solved a challenge that was made for it.
+    async fn churn(&self, buyer: &UserId, show: ShowId, booking: BookingId, shown: Shown<'_>) -> Result<Churn, Error> {
+        let now = self.settlement.clock.now();
+        let subject = Subject { buyer: buyer.clone(), show, booking };
+        let is_solved = match shown.proof {
+            Some(proof) => self.challenger.is_solved(&subject, proof, now).await?,
+            None => false,
+        };
+        if shown.is_strained && !is_solved {
+            return Err(self.challenge(&subject, 0).into());
+        }
+        Ok(Churn::at(now, (!is_solved).then_some(self.options.churn_holds_max)))
+    }
+
+    fn challenge(&self, subject: &Subject, harder: u32) -> Refusal {
+        Refusal::ChallengeRequired(Box::new(self.challenger.ask(subject, harder, self.settlement.clock.now())))
+    }
+
+    /// The code that the hold takes its places from: before the general sale one that gives them, afterwards none. A look
+    /// spares a wrong code its write units; whether it gives the places is decided in the claim.
+    async fn presale(
+        &self,
+        show: &Show,
+        wish: &Wish,
+        shown: Shown<'_>,
+        presented: Option<AccessCode>,
+    ) -> Result<Option<AccessCode>, Error> {
+        let now = self.settlement.clock.now();
+        if shown.code.is_none() || now >= show.on_sale_at {
+            return Ok(None);
+        }
+        let code = presented.ok_or(Refusal::CodeInvalid)?;
+        let allowance = self.settlement.store.code(show.id, &code).await?.ok_or(Refusal::CodeInvalid)?;
+        allowance.check(wish.places(), now)?;
+        Ok(Some(code))
+    }
+
     /// The booking that is wanted, priced by the plan, if the show sells.
     async fn plan_claim(&self, show: &Show, wish: &Wish, claimant: Claimant) -> Result<Booking, Error> {
         let now = self.settlement.clock.now();
-        check_on_sale(show, now)?;
+        match claimant.code {
+            Some(_) => check_presale(show, now)?,
+            None => check_on_sale(show, now)?,
+        }
         let mut seats: HashMap<&SeatId, CategoryId> = HashMap::new();
         for seat in wish.seats() {
             let section = self.catalogue.plan_section(show.venue, show.plan_version, &seat.section).await?;
@@ -136,6 +194,10 @@ impl App {
         match judge(booking, terms, met, &holders, now) {
             Verdict::Replay(own) => return Ok(Some(*own)),
             Verdict::Refuse(refusal) => return Err(refusal.into()),
+            Verdict::Challenge(count) => {
+                let subject = Subject { buyer: booking.buyer.clone(), show: show.id, booking: booking.id };
+                return Err(self.challenge(&subject, harder(count, self.options.churn_holds_max)).into());
+            }
             Verdict::End(overdue) => {
                 for id in overdue {
                     match self.settlement.drive(id, Cause::Due, None).await {

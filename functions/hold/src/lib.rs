@@ -4,12 +4,13 @@ mod best;
 mod claim;
 mod hints;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use domain::{
     Error, Refusal,
     best::Ask,
     catalogue::{HOLD_TTL_SECONDS, HOLD_TTL_SECONDS_DEFAULT},
+    challenge::BITS_MAX,
     hold::Wish,
     ids::{AreaId, CategoryId, SeatId, SectionId, ShowId},
 };
@@ -19,7 +20,10 @@ use edge::{
     metrics::{self, Metric},
     view::BookingView,
 };
-use outbound::payments::stopwatch;
+use outbound::{
+    challenge::{Challenger, ProofOfWork},
+    payments::stopwatch,
+};
 use serde::Deserialize;
 use settlement::Settlement;
 use store::cache::Catalogue;
@@ -29,15 +33,22 @@ use crate::hints::Hints;
 /// The shortest key that booking ids are derived with, in bytes.
 const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
 
+/// Holds of one buyer at a show within ten minutes, unless a setting says otherwise, before they are asked for proof.
+const CHURN_HOLDS_MAX_DEFAULT: u32 = 300;
+/// Zero bits that are asked for, unless a setting says otherwise: a second or so for a browser.
+const CHALLENGE_BITS_DEFAULT: u32 = 18;
+
 /// What the function is told by its environment.
 pub struct Options {
     auth: Auth,
     booking_id_key: Vec<u8>,
     hold_ttl_seconds: u32,
+    churn_holds_max: u32,
+    challenge_bits: u32,
 }
 
 impl Options {
-    /// From `BOOKING_ID_KEY`, `HOLD_TTL_SECONDS` (600) and whatever names callers. Where the table is local, a hold may
+    /// From `BOOKING_ID_KEY`, `HOLD_TTL_SECONDS` (600), `CHURN_HOLDS_MAX` (300), `CHALLENGE_BITS` (18) and whatever names callers. Where the table is local, a hold may
     /// live as short as a second, so that expiry can be watched.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -48,7 +59,13 @@ impl Options {
         let shortest = if settings.is_local() { 1 } else { *HOLD_TTL_SECONDS.start() };
         let range = shortest..=*HOLD_TTL_SECONDS.end();
         let hold_ttl_seconds = settings.number("HOLD_TTL_SECONDS", range, HOLD_TTL_SECONDS_DEFAULT);
-        Self { auth: settings.auth(), booking_id_key: key, hold_ttl_seconds }
+        Self {
+            auth: settings.auth(),
+            booking_id_key: key,
+            hold_ttl_seconds,
+            churn_holds_max: settings.number("CHURN_HOLDS_MAX", 1..=u32::MAX, CHURN_HOLDS_MAX_DEFAULT),
+            challenge_bits: settings.number("CHALLENGE_BITS", 0..=BITS_MAX, CHALLENGE_BITS_DEFAULT),
+        }
     }
 }
 
@@ -58,13 +75,39 @@ pub struct App {
     settlement: Settlement,
     catalogue: Catalogue,
     hints: Hints,
+    challenger: Arc<dyn Challenger>,
 }
 
 impl App {
-    /// With nothing remembered yet.
+    /// With nothing remembered yet. Whoever looks like a machine is asked for work, under a key that only signs challenges
+    /// and booking ids.
     #[must_use]
     pub fn new(options: Options, settlement: Settlement, catalogue: Catalogue) -> Self {
-        Self { options, settlement, catalogue, hints: Hints::default() }
+        let challenger = Arc::new(ProofOfWork::new(options.booking_id_key.clone(), options.challenge_bits));
+        Self { options, settlement, catalogue, hints: Hints::default(), challenger }
+    }
+
+    /// With another way to tell people from machines.
+    #[must_use]
+    pub fn with_challenger(self, challenger: Arc<dyn Challenger>) -> Self {
+        Self { challenger, ..self }
+    }
+}
+
+/// What a request shows besides what it asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// A presale code.
+    code: Option<&'a str>,
+    /// The solution of a challenge.
+    proof: Option<&'a str>,
+    /// Its caller is about to be limited.
+    is_strained: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn new(call: &'a Call<'_>, code: Option<&'a str>) -> Self {
+        Self { code, proof: call.header("usher-proof"), is_strained: call.is_strained() }
     }
 }
 
@@ -75,6 +118,8 @@ struct HoldCommand {
     seat_ids: Vec<String>,
     #[serde(default)]
     areas: Vec<AreaWish>,
+    #[serde(default)]
+    code: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +139,8 @@ struct BestCommand {
     section_id: Option<SectionId>,
     #[serde(default)]
     accessible: bool,
+    #[serde(default)]
+    code: Option<String>,
 }
 
 impl HoldCommand {
@@ -136,8 +183,9 @@ async fn hold(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let caller = call.caller()?;
     let show: ShowId = call.path("showId")?;
     let key = call.idempotency_key()?;
-    let wish = call.body::<HoldCommand>(BODY_BYTES_MAX)?.wish()?;
-    let booking = app.claim(&caller, show, &key, &wish).await?;
+    let mut wanted = call.body::<HoldCommand>(BODY_BYTES_MAX)?;
+    let code = wanted.code.take();
+    let booking = app.claim(&caller, show, &key, &wanted.wish()?, Shown::new(call, code.as_deref())).await?;
     Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
 }
 
@@ -145,8 +193,8 @@ async fn best_available(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let caller = call.caller()?;
     let show: ShowId = call.path("showId")?;
     let key = call.idempotency_key()?;
-    let BestCommand { quantity, category, section_id: section, accessible } = call.body(BODY_BYTES_MAX)?;
+    let BestCommand { quantity, category, section_id: section, accessible, code } = call.body(BODY_BYTES_MAX)?;
     let ask = Ask { quantity, category, section, accessible };
-    let booking = app.claim_best(&caller, show, &key, &ask).await?;
+    let booking = app.claim_best(&caller, show, &key, &ask, Shown::new(call, code.as_deref())).await?;
     Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
 }

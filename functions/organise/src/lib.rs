@@ -2,6 +2,7 @@
 
 mod blocks;
 mod check;
+mod codes;
 mod events;
 mod money;
 mod refunds;
@@ -38,10 +39,11 @@ pub struct App {
     ids: Arc<dyn Ids>,
     plan_bytes_max: usize,
     hold_ttl_seconds: u32,
+    code_key: Vec<u8>,
 }
 
 impl App {
-    /// `HOLD_TTL_SECONDS` is shown for shows without their own; `PLAN_BYTES_MAX` is the largest body with a plan inline.
+    /// `BOOKING_ID_KEY` also makes presale codes; `HOLD_TTL_SECONDS` is shown for shows without their own; `PLAN_BYTES_MAX` is the largest body with a plan inline.
     #[must_use]
     pub fn new(settings: &Settings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let default = u32::try_from(PLAN_BODY_BYTES_MAX).unwrap_or(PLAN_BYTES_LIMIT);
@@ -53,6 +55,7 @@ impl App {
             clock,
             ids,
             plan_bytes_max: usize::try_from(plan_bytes_max).unwrap_or(PLAN_BODY_BYTES_MAX),
+            code_key: settings.text("BOOKING_ID_KEY").into_bytes(),
             hold_ttl_seconds: settings.number("HOLD_TTL_SECONDS", 1..=u32::MAX, HOLD_TTL_SECONDS_DEFAULT),
         }
     }
@@ -72,6 +75,8 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "POST /v1/events/{eventId}/shows" => shows::create(app, call).await,
         "PATCH /v1/shows/{showId}" => shows::change(app, call).await,
         "POST /v1/shows/{showId}/blocks" => blocks::change(app, call).await,
+        "POST /v1/shows/{showId}/codes" => codes::create(app, call).await,
+        "GET /v1/shows/{showId}/codes" => codes::list(app, call).await,
         "POST /v1/shows/{showId}/refunds" => refunds::give_back(app, call).await,
         "GET /v1/shows/{showId}/cancellation" => refunds::progress(app, call).await,
         "GET /v1/shows/{showId}/sales" => sales::read(app, call).await,

@@ -32,6 +32,7 @@ async fn setup() -> Setup {
 async fn setup_with(settings: &[(&str, &str)]) -> Setup {
     let engine = Engine::temporary().await;
     let store = table::store(&engine);
+    let settings = [settings, &[("BOOKING_ID_KEY", "a key for this test only")]].concat();
     let settings = Settings::new(settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
     let clock = Arc::new(ManualClock::at(sale::held_at()));
     let app = App::new(&settings, store.clone(), clock.clone(), Arc::new(SequencedIds::default()));

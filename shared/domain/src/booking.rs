@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     dispute::Dispute,
-    ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
+    ids::{AccessCode, AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::{Currency, Money},
     time::{SignedDuration, shift},
 };
@@ -197,6 +197,8 @@ pub struct Booking {
     pub substitute: Substitute,
     /// What the card holder's bank was asked to take back, if anything.
     pub dispute: Option<Dispute>,
+    /// The presale code that its places were taken from.
+    pub code: Option<AccessCode>,
     /// Digest of the request that made it: the same key with another body is refused.
     pub fingerprint: [u8; 16],
     /// One more with every write.

@@ -7,6 +7,7 @@
 use crate::{
     Timestamp,
     booking::Reason,
+    challenge::Challenge,
     ids::{AreaId, SeatId},
 };
 
@@ -130,6 +131,18 @@ pub enum Refusal {
     /// Too much is going on for what can wait.
     #[error("too much is going on; this can wait")]
     Shed,
+    /// A machine may be at work: solve this, and send it again.
+    #[error("solve the challenge, and send the same request again with the solution in the header Usher-Proof")]
+    ChallengeRequired(Box<Challenge>),
+    /// There is no such presale code, or it is not its time.
+    #[error("this code does not open this sale, or not now")]
+    CodeInvalid,
+    /// The presale code has fewer places left than were asked for.
+    #[error("this code has {left} places left")]
+    CodeSpent {
+        /// Places it still gives.
+        left: u32,
+    },
     /// The call came around what stands before the API.
     #[error("this address is not open to you; use the public one")]
     DirectAccess,

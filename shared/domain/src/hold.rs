@@ -6,8 +6,9 @@ use crate::{
     Refusal, Timestamp,
     booking::{AreaLine, Booking, PLACES_PER_HOLD_MAX, Payment, SeatLine, Status},
     catalogue::{Show, ShowStatus},
+    code::{self, Allowance},
     error::Unavailable,
-    ids::{AreaId, BookingId, CategoryId, SeatId, UserId},
+    ids::{AccessCode, AreaId, BookingId, CategoryId, SeatId, UserId},
     time::{SignedDuration, shift},
 };
 
@@ -69,6 +70,12 @@ impl Wish {
         Self { fingerprint, ..self }
     }
 
+    /// The same wish of somebody who presents `code`.
+    #[must_use]
+    pub fn presenting(self, code: Option<&AccessCode>) -> Self {
+        Self { fingerprint: code::fingerprint(self.fingerprint, code), ..self }
+    }
+
     /// A digest of all that is asked for: the same key with another wish is another request.
     #[must_use]
     pub const fn fingerprint(&self) -> [u8; 16] {
@@ -123,6 +130,8 @@ pub struct Claimant {
     pub ttl: SignedDuration,
     /// How many places the buyer may have at this show.
     pub cap: u32,
+    /// The presale code that lets them in.
+    pub code: Option<AccessCode>,
 }
 
 /// The hold that `claimant` wants, at the show's present prices. `seat_category` and `area_category` know the plan;
@@ -182,6 +191,7 @@ pub fn decide(
         refund: None,
         substitute: crate::booking::Substitute::default(),
         dispute: None,
+        code: claimant.code,
         fingerprint: wish.fingerprint(),
         version: 1,
     })
@@ -193,19 +203,72 @@ pub fn decide(
 pub struct Terms {
     /// How many places the buyer may have at this show.
     pub cap: u32,
+    /// Counts the hold, and where it is limited.
+    pub churn: Option<Churn>,
 }
 
 impl Terms {
     /// Within `cap` places, and nothing else.
     #[must_use]
     pub const fn within(cap: u32) -> Self {
-        Self { cap }
+        Self { cap, churn: None }
     }
 
     /// Whether a claim of `places` is granted to whom the table says this of.
     #[must_use]
     pub fn permit(&self, tally: &Tally, places: u32) -> bool {
-        tally.has_room(places, self.cap)
+        tally.has_room(places, self.cap) && self.churned(tally).is_none()
+    }
+
+    /// How many holds this buyer has made lately, when they are too many to make another.
+    #[must_use]
+    pub fn churned(&self, tally: &Tally) -> Option<u32> {
+        let Churn { slot, limit: Some(limit) } = self.churn? else { return None };
+        tally.churn.get(slot).copied().filter(|count| *count >= limit)
+    }
+}
+
+/// How long holds are counted together.
+pub const CHURN_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// Windows that a count may be left over from, the present one included.
+pub const CHURN_SLOTS: usize = 4;
+
+/// Holds of one buyer at a show are counted by the window that they are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Churn {
+    /// Where the window's count is kept; a hold clears the others. One that is left over from [`CHURN_SLOTS`] windows ago,
+    /// with no hold in between, counts again: whoever that meets is asked early.
+    pub slot: usize,
+    /// How many holds are in order; `None` counts and refuses nobody.
+    pub limit: Option<u32>,
+}
+
+impl Churn {
+    /// A hold that is made at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp, limit: Option<u32>) -> Self {
+        let window = now.as_second().div_euclid(CHURN_WINDOW.as_secs());
+        let slots = i64::try_from(CHURN_SLOTS).unwrap_or(1);
+        Self { slot: usize::try_from(window.rem_euclid(slots)).unwrap_or(0), limit }
+    }
+}
+
+/// What a claim met of its presale code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeState {
+    /// There is no such code.
+    Absent,
+    /// It gives this.
+    Is(Allowance),
+}
+
+impl CodeState {
+    /// Why `claim` may not have its places by it at `now`; `None` when by now it may.
+    fn refusal(self, claim: &Booking, now: Timestamp) -> Option<Refusal> {
+        match self {
+            Self::Absent => Some(Refusal::CodeInvalid),
+            Self::Is(allowance) => allowance.check(claim.places(), now).err(),
+        }
     }
 }
 
@@ -227,6 +290,8 @@ pub struct Tally {
     pub total: u32,
     /// By booking.
     pub bookings: Vec<(BookingId, u32)>,
+    /// Holds made, by the slot of [`Churn`].
+    pub churn: [u32; CHURN_SLOTS],
 }
 
 /// What stands in a claim's way, as read in one consistent view of each item.
@@ -236,6 +301,8 @@ pub struct Obstacles {
     pub own: Option<Booking>,
     /// What the table says of the buyer, when that may be in the way.
     pub tally: Option<Tally>,
+    /// The presale code, when it did not give the places.
+    pub code: Option<CodeState>,
     /// Seats that are not free.
     pub seats: Vec<(SeatId, Taken)>,
     /// Areas whose shard, with this many places left, cannot give what was asked of it.
@@ -280,6 +347,8 @@ pub enum Verdict {
     Replay(Box<Booking>),
     /// These overdue bookings are in the way: end them, then try again.
     End(Vec<BookingId>),
+    /// The buyer has made so many holds lately that they are asked for proof.
+    Challenge(u32),
     /// These areas want another shard.
     OtherShards(Vec<AreaId>),
     /// Nothing is in the way any more: try again.
@@ -301,6 +370,12 @@ pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking
     let overdue = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.is_overdue(now));
     // A holder that was read and no longer pends has let go of its seats, or sold them, since the seat was read.
     let live = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.status != Status::Pending);
+    if let Some(count) = met.tally.as_ref().and_then(|tally| terms.churned(tally)) {
+        return Verdict::Challenge(count);
+    }
+    if let Some(refusal) = met.code.and_then(|code| code.refusal(claim, now)) {
+        return Verdict::Refuse(refusal);
+    }
     if let Some(tally) = met.tally.as_ref().filter(|tally| !tally.has_room(claim.places(), terms.cap)) {
         let ended: Vec<BookingId> = tally.bookings.iter().map(|&(id, _)| id).filter(|id| overdue(id)).collect();
         return if ended.is_empty() {

@@ -266,6 +266,58 @@ opaque_id!(
     ReceiptId, "receipt id"
 );
 
+/// A presale code: 4 to [`SLUG_CHARS_MAX`] letters, digits and hyphens; capitals do not matter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessCode(String);
+
+/// The shortest code, in characters.
+const CODE_CHARS_MIN: usize = 4;
+/// Letters of a derived code: none that is taken for another.
+const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Letters of a derived code on each side of its hyphen: 50 bits in all, which nobody guesses.
+const CODE_LETTERS_HALF: usize = 5;
+
+impl AccessCode {
+    /// The code's text, in capitals.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Code number `number` of a batch that a request for `show` makes: the same request makes the same codes.
+    #[must_use]
+    pub fn derive(secret: &[u8], show: ShowId, batch: Uuid, number: u32) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+        // Of fixed lengths: what is hashed here is hashed nowhere else.
+        mac.update(b"presale code");
+        mac.update(show.uuid().as_bytes());
+        mac.update(batch.as_bytes());
+        mac.update(&number.to_be_bytes());
+        let digest = mac.finalize().into_bytes();
+        let letter = |byte: &u8| char::from(CODE_LETTERS[usize::from(*byte) % CODE_LETTERS.len()]);
+        let half = |from: usize| digest[from..from + CODE_LETTERS_HALF].iter().map(letter).collect::<String>();
+        Self(format!("{}-{}", half(0), half(CODE_LETTERS_HALF)))
+    }
+}
+
+impl fmt::Display for AccessCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for AccessCode {
+    type Err = IllFormed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let fits = (CODE_CHARS_MIN..=SLUG_CHARS_MAX).contains(&text.len());
+        if is_safe && fits { Ok(Self(text.to_ascii_uppercase())) } else { Err(IllFormed("code")) }
+    }
+}
+
+text_serde!(AccessCode);
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -283,6 +335,20 @@ mod tests {
         assert_ne!(derive("ada", "k1"), derive("ada", "k2"));
         assert_ne!(derive("ab", "c"), derive("a", "bc"));
         assert_eq!(derive("ada", "k1").uuid().get_version_num(), 8);
+    }
+
+    #[test]
+    fn codes_are_read_in_any_case_and_derived_ones_differ() {
+        let code: AccessCode = "fan-Club7".parse().unwrap();
+        assert_eq!(code.as_str(), "FAN-CLUB7");
+        for text in ["", "abc", "a b c d", "FÄNS", "A#BC", &"x".repeat(33)] {
+            assert!(text.parse::<AccessCode>().is_err(), "{text}");
+        }
+        let show = ShowId::from_uuid(Uuid::from_u128(7));
+        let derived = |batch: u128, number| AccessCode::derive(b"secret", show, Uuid::from_u128(batch), number);
+        let all: std::collections::BTreeSet<AccessCode> = (0..1_000).map(|number| derived(1, number)).collect();
+        assert_eq!((all.len(), derived(1, 3) == derived(1, 3), derived(1, 3) == derived(2, 3)), (1_000, true, false));
+        assert!(all.iter().all(|code| code.as_str().parse().as_ref() == Ok(code)));
     }
 
     #[test]

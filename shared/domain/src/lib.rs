@@ -7,6 +7,8 @@ pub mod availability;
 pub mod best;
 pub mod booking;
 pub mod catalogue;
+pub mod challenge;
+pub mod code;
 pub mod dispute;
 pub mod error;
 pub mod event;

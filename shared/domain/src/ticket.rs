@@ -587,6 +587,7 @@ mod tests {
             refund: None,
             substitute: crate::booking::Substitute::default(),
             dispute: None,
+            code: None,
             fingerprint: [0; 16],
             version: 4,
         }

@@ -1,6 +1,6 @@
 //! From an error to a problem document (RFC 9457), in one match.
 
-use domain::{Error, ProviderError, Refusal, StoreError, error::Unavailable};
+use domain::{Error, ProviderError, Refusal, StoreError, challenge::Challenge, error::Unavailable};
 use serde_json::{Map, Value, json};
 
 use crate::http::Reply;
@@ -84,6 +84,13 @@ fn refusal(refusal: &Refusal) -> Problem {
             Problem::new(503, "read-only", "Nothing new for the moment").retry_after(*retry_after_seconds)
         }
         Refusal::Shed => Problem::new(503, "busy", "Busy").retry_after(SHED_RETRY_AFTER_SECONDS),
+        Refusal::ChallengeRequired(challenge) => {
+            let Challenge { kind, text, bits, expires_at } = &**challenge;
+            let asked = json!({"kind": kind, "challenge": text, "bits": bits, "expiresAt": expires_at});
+            Problem::new(403, "challenge-required", "Show that you are no machine").with("challenge", asked)
+        }
+        Refusal::CodeInvalid => Problem::new(403, "code-invalid", "No such code"),
+        Refusal::CodeSpent { left } => Problem::new(409, "code-spent", "The code is used up").with("left", json!(left)),
         Refusal::DirectAccess => Problem::new(403, "direct-access", "Not the public address"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod aws;
 pub mod bus;
+pub mod challenge;
 pub mod clock;
 pub mod files;
 mod http;

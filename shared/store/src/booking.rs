@@ -12,7 +12,7 @@ use domain::{
     StoreError, Timestamp,
     booking::{AreaLine, Booking, Payment, Reason, Refund, RefundStatus, SeatLine, Status, Substitute},
     dispute::{Dispute, DisputeStatus},
-    ids::{AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
+    ids::{AccessCode, AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::Currency,
     time::{from_millis, millis},
 };
@@ -97,6 +97,9 @@ struct BookingItem {
     /// Dispute: amount, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<(i64, DisputeStatus)>,
+    /// Presale code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    u: Option<AccessCode>,
 }
 
 pub(crate) fn status_code(status: Status) -> &'static str {
@@ -139,6 +142,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         z: booking.refund.map(|refund| (refund.amount_minor, refund.percent, refund.status)),
         j: Some(booking.substitute).filter(|&it| it != Substitute::Refused),
         y: booking.dispute.map(|dispute| (dispute.amount_minor, dispute.status)),
+        u: booking.code.clone(),
     };
     encode(&Key::Booking(booking.id), &item)
 }
@@ -186,6 +190,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
         substitute: item.j.unwrap_or_default(),
         dispute: item.y.map(|(amount_minor, status)| Dispute { amount_minor, status }),
+        code: item.u,
         fingerprint,
         version: item.v,
     })

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     StoreError,
-    hold::{Tally, Terms},
+    hold::{CHURN_SLOTS, Churn, Tally, Terms},
     ids::{BookingId, ShowId, UserId},
 };
 
@@ -19,16 +19,36 @@ use crate::{
 /// The attribute with a buyer's total. An attribute whose name is a booking's id counts that booking's places; names of
 /// one letter are whatever else a claim must find or leave here.
 const TOTAL: &str = "t";
+/// Names of the counts of holds, by slot.
+const CHURN: [&str; CHURN_SLOTS] = ["0", "1", "2", "3"];
 
 /// Counts `places` of `booking` in, under `terms`. The caller has refused more places than the cap: the condition passes
 /// on an absent item.
 pub(crate) fn count_in(booking: BookingId, places: u32, terms: &Terms) -> Update {
     let room = terms.cap.saturating_sub(places);
     let id = booking.to_string();
-    Update::default()
+    let change = Update::default()
         .require("(attribute_not_exists(#t) OR #t <= :room)", &[("#t", TOTAL)], [(":room", n(room))])
         .set("#b = :n", &[("#b", &id)], [(":n", n(places))])
-        .add("#t :n", &[], [])
+        .add("#t :n", &[], []);
+    match terms.churn {
+        Some(churn) => count_hold(change, churn),
+        None => change,
+    }
+}
+
+/// Counts the hold in its window, and forgets the other windows.
+fn count_hold(change: Update, churn: Churn) -> Update {
+    let change = change.add("#c :one", &[("#c", CHURN[churn.slot])], [(":one", n(1))]);
+    let others = CHURN.iter().enumerate().filter(|(slot, _)| *slot != churn.slot);
+    let change = others.fold(change, |change, (_, name)| {
+        let alias = format!("#c{name}");
+        change.remove(&alias, &[(&alias, name)])
+    });
+    match churn.limit {
+        Some(limit) => change.require("(attribute_not_exists(#c) OR #c < :most)", &[], [(":most", n(limit))]),
+        None => change,
+    }
 }
 
 /// Counts `booking` out again.
@@ -54,7 +74,9 @@ pub(crate) fn tally(item: &Item) -> Result<Tally, StoreError> {
             TOTAL => tally.total = count()?,
             // A name that says nothing here was written by newer code, which is being rolled back.
             name => {
-                if let Ok(booking) = name.parse() {
+                if let Some(slot) = CHURN.iter().position(|slot| *slot == name) {
+                    tally.churn[slot] = count()?;
+                } else if let Ok(booking) = name.parse() {
                     tally.bookings.push((booking, count()?));
                 }
             }

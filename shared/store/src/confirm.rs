@@ -12,7 +12,7 @@ use domain::{
 use crate::{
     Store,
     booking::{due, seat_lines, update, update_pending},
-    buyer,
+    buyer, code,
     codec::{encode, s},
     expression::Update,
     hold::take,
@@ -86,6 +86,10 @@ impl Store {
         for line in &booking.areas {
             transaction =
                 transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take(line))?;
+        }
+        if let Some(code) = &booking.code {
+            let again = code::take_again(booking.places());
+            transaction = transaction.update(&Key::Code(booking.show, code.clone()), again)?;
         }
         tracing::info!(booking.id = %booking.id, at.ms = millis(now), "taking the seats of {} again", booking.id);
         self.apply(booking, &transaction).await

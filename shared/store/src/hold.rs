@@ -12,7 +12,7 @@ use domain::{
 use crate::{
     Store,
     booking::{decode_booking, encode_booking},
-    buyer,
+    buyer, code,
     codec::{Item, decode, encode, key_of, n},
     expression::Update,
     keys::Key,
@@ -105,6 +105,10 @@ fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Transaction, St
     for line in &booking.areas {
         transaction = transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), take(line))?;
     }
+    if let Some(code) = &booking.code {
+        let take = code::take(booking.places(), booking.created_at);
+        transaction = transaction.update(&Key::Code(booking.show, code.clone()), take)?;
+    }
     Ok(transaction)
 }
 
@@ -114,11 +118,13 @@ fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obstacles, Sto
     let seats: HashMap<usize, &SeatId> =
         booking.seats.iter().enumerate().map(|(i, line)| (i + 2, &line.seat)).collect();
     let first_area = booking.seats.len() + 2;
+    let code = first_area + booking.areas.len();
     for (index, item) in met.into_iter().enumerate() {
         let Some(item) = item else { continue };
         match index {
             0 => obstacles.own = Some(decode_booking(item)?),
             1 => obstacles.tally = Some(buyer::tally(&item)?),
+            _ if index == code => obstacles.code = Some(code::met(item)?),
             _ => match (seats.get(&index), booking.areas.get(index.wrapping_sub(first_area))) {
                 (Some(seat), _) => obstacles.seats.push(((*seat).clone(), decode::<SeatItem>(item)?.taken()?)),
                 (None, Some(line)) => obstacles.areas.push((line.area.clone(), line.shard, remaining(&item)?)),

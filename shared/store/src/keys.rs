@@ -3,7 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use domain::{
-    ids::{AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId},
+    ids::{
+        AccessCode, AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId,
+    },
     ledger,
     reconcile::Scope,
 };
@@ -14,6 +16,8 @@ pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
 pub const BUYER_SHARDS: u16 = 64;
 /// The due index is spread over this many partitions, each of which the sweep walks.
 pub const DUE_SHARDS: u16 = 16;
+/// A show's presale codes are spread over this many partitions. Fixed for ever: a code is found by hashing.
+pub const CODE_SHARDS: u16 = 16;
 /// A show's ledger is spread over this many partitions. Fixed for ever: an entry is found by hashing its booking.
 pub const LEDGER_SHARDS: u16 = 16;
 
@@ -58,6 +62,8 @@ pub enum Key {
     Reconciliation(Scope),
     /// Whether the operator lets anything new begin.
     Mode,
+    /// A presale code of a show.
+    Code(ShowId, AccessCode),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -104,6 +110,7 @@ impl Key {
                 format!("{}{version:020}#{kind}", ledger_of_booking(*booking)),
             ),
             Self::Reconciliation(scope) => (format!("RECONCILE#{}", scope.as_str()), "RECONCILE".to_owned()),
+            Self::Code(show, code) => (codes(*show, code_shard(code)), code.to_string()),
             Self::Mode => ("PLATFORM#MODE".to_owned(), "MODE".to_owned()),
         }
     }
@@ -171,6 +178,7 @@ impl Key {
                 }
                 "RECONCILE" => Self::Reconciliation(scope(rest)?),
                 "PLATFORM" => Self::Mode,
+                "CODES" => Self::Code(id(rest.split_once('#')?.0)?, id(sk)?),
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -244,6 +252,18 @@ pub fn ledger_of_booking(booking: BookingId) -> String {
 #[must_use]
 pub fn ledger_shard_of(booking: BookingId) -> u16 {
     fold(booking.uuid().as_bytes(), LEDGER_SHARDS)
+}
+
+/// Partition number `shard` of a show's presale codes.
+#[must_use]
+pub fn codes(show: ShowId, shard: u16) -> String {
+    format!("CODES#{show}#{shard}")
+}
+
+/// The shard of a show's presale codes that `code` falls in.
+#[must_use]
+pub fn code_shard(code: &AccessCode) -> u16 {
+    fold(code.as_str().as_bytes(), CODE_SHARDS)
 }
 
 /// The shard of a show's buyers that `user` falls in.
@@ -335,6 +355,7 @@ mod tests {
             ),
             prop_oneof![Just(Scope::Young), Just(Scope::All)].prop_map(Key::Reconciliation),
             Just(Key::Mode),
+            (show(), "[A-Z0-9-]{4,32}").prop_map(|(show, code)| Key::Code(show, code.parse().unwrap())),
         ]
     }
 
@@ -385,6 +406,7 @@ mod tests {
             Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
             Key::Reconciliation(Scope::Young),
             Key::Mode,
+            Key::Code(show, "FAN-CLUB".parse().unwrap()),
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -11,6 +11,7 @@ pub mod cache;
 mod call;
 pub mod call_off;
 pub mod catalogue;
+pub mod code;
 mod codec;
 mod confirm;
 mod created;

@@ -11,7 +11,7 @@ use domain::{
 use crate::{
     Store,
     booking::{cancelled, due, refund_value, settled, update, update_pending},
-    buyer,
+    buyer, code,
     codec::{decode, key_of, n, s},
     expression::Update,
     keys::{Key, fold},
@@ -79,6 +79,10 @@ impl Store {
                 [(":q", n(line.quantity))],
             );
             transaction = transaction.update(&Key::AreaShard(booking.show, line.area.clone(), line.shard), back)?;
+        }
+        if let Some(code) = &booking.code {
+            let back = code::give_back(booking.places());
+            transaction = transaction.update(&Key::Code(booking.show, code.clone()), back)?;
         }
         self.apply(booking, &transaction).await
     }

@@ -159,6 +159,7 @@ pub fn booking() -> Booking {
         refund: None,
         substitute: domain::booking::Substitute::default(),
         dispute: None,
+        code: None,
         fingerprint: [7; 16],
         version: 1,
     }

@@ -104,6 +104,16 @@ impl Operation {
         if is_required { keyed.refuses(&["idempotency-key-required"]) } else { keyed }
     }
 
+    /// Takes the solution of a challenge.
+    pub(super) fn proved(self) -> Self {
+        let about =
+            "`<challenge>:<nonce>`: a solution of what `challenge-required` asked for, with the same Idempotency-Key.";
+        let proved = self.parameter(json!({
+            "name": "Usher-Proof", "in": "header", "required": false, "description": about, "schema": text(),
+        }));
+        proved.refuses(&["challenge-required"])
+    }
+
     /// Takes a body.
     pub(super) fn takes(mut self, command: &str, is_required: bool, example: &Value) -> Self {
         let content = json!({"application/json": {"schema": schema(command), "example": example}});

@@ -99,18 +99,21 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 26] = [
+const PROBLEMS: [Problem; 29] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),
     problem("unauthenticated", 401, "Sign in first", "sign in: a valid bearer token is needed"),
     problem("forbidden", 403, "Role missing", "the role 'organiser' is needed"),
     problem("admission-required", 403, "Waiting room", "this show admits buyers through its waiting room"),
+    problem("challenge-required", 403, "Show that you are no machine", "solve the challenge"),
+    problem("code-invalid", 403, "No such code", "this code does not open this sale, or not now"),
     problem("not-found", 404, "Not found", "there is no such show"),
     problem("unknown-seat", 404, "No such seat", "the plan of this show has no such seat: stalls:A:99"),
     problem("seat-unavailable", 409, "Seats taken", "some of these seats are taken"),
     problem("no-block", 409, "No such block of seats", "no block of that many seats is free"),
     problem("buyer-limit", 409, "Too many seats for one buyer", "at most 6 places for one buyer at this show"),
+    problem("code-spent", 409, "The code is used up", "this code has 0 places left"),
     problem("not-on-sale", 409, "Not on sale", "this show is not on sale"),
     problem("sales-paused", 409, "Sales paused", "sales for this show are paused; try again soon"),
     problem("payment-in-progress", 409, "Payment in progress", "the payment of this booking is in progress"),
@@ -140,6 +143,13 @@ fn extras(slug: &str) -> Vec<(&'static str, Value, Value)> {
             let taken = described(list(&text()), "Seat and area ids, in request order.");
             vec![("unavailable", taken, json!(["stalls:A:1"]))]
         }
+        "challenge-required" => {
+            let example = json!({
+                "kind": "proof-of-work", "challenge": "1795359900123.18.5f0c", "bits": 18, "expiresAt": "2026-12-01T04:35:00Z",
+            });
+            vec![("challenge?", schema("Challenge"), example)]
+        }
+        "code-spent" => vec![("left?", count(), json!(0))],
         "buyer-limit" => vec![("limit", count(), json!(6)), ("held", count(), json!(4))],
         "not-on-sale" => vec![("onSaleAt?", time(), json!("2026-12-01T04:30:00Z"))],
         "hold-expired" => vec![("reason?", schema("Reason"), json!("expired"))],

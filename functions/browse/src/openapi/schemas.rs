@@ -3,6 +3,7 @@
 use domain::{
     booking::PLACES_PER_HOLD_MAX,
     catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
+    code::{CODE_PLACES_MAX, CODES_MAX},
     ids::SLUG_CHARS_MAX,
     refund::{HOURS_MAX, STEPS_MAX},
 };
@@ -264,22 +265,58 @@ fn commands() -> Named {
     let places = within(&(1..=PLACES_PER_HOLD_MAX));
     let area = command(&[("areaId", text()), ("quantity", places.clone())]);
     let several = |items: &Value| json!({"type": "array", "items": items, "uniqueItems": true, "maxItems": PLACES_PER_HOLD_MAX, "default": []});
-    let hold = command(&[("seatIds?", several(&text())), ("areas?", several(&area))]);
+    let code =
+        || described(nullable(&text()), "A presale code: counts before the general sale, and is passed over after.");
+    let hold = command(&[("seatIds?", several(&text())), ("areas?", several(&area)), ("code?", code())]);
     let best = command(&[
         ("quantity", places),
         ("category?", nullable(&schema("CategoryId"))),
         ("sectionId?", nullable(&schema("SectionId"))),
         ("accessible?", json!({"type": "boolean", "default": false})),
+        ("code?", code()),
     ]);
     let about = format!("1 to {PLACES_PER_HOLD_MAX} seats and area places together, nothing twice.");
     let substitutes = "Should the payment come too late: other seats side by side in the same category will do.";
     let confirm =
         command(&[("acceptSubstitutes?", described(json!({"type": "boolean", "default": false}), substitutes))]);
     vec![
+        ("Challenge", challenge()),
         ("HoldCommand", described(hold, &about)),
         ("BestAvailableCommand", best),
         ("ConfirmCommand", described(confirm, "An empty body will do.")),
     ]
+}
+
+/// What a suspicious caller is asked to solve.
+fn challenge() -> Value {
+    let kind =
+        described(text(), "`proof-of-work`, unless another way to tell people from machines was put in its place.");
+    let about = "Find a nonce of 1 to 32 characters for which the SHA-256 of `<challenge>:<nonce>` begins with `bits` zero \
+        bits, and send the same request again, under the same Idempotency-Key, with `Usher-Proof: <challenge>:<nonce>`.";
+    let challenge = object(&[("kind", kind), ("challenge", text()), ("bits", count()), ("expiresAt", time())]);
+    described(challenge, about)
+}
+
+fn codes_command() -> Value {
+    let names = json!({"type": "array", "items": text(), "maxItems": CODES_MAX, "uniqueItems": true});
+    let command = command(&[
+        ("codes?", described(names, "4 to 32 letters, digits and hyphens each; capitals do not matter.")),
+        (
+            "count?",
+            described(nullable(&within(&(1..=CODES_MAX))), "So many codes that nobody guesses, in place of names."),
+        ),
+        ("places", described(within(&(1..=CODE_PLACES_MAX)), "Places that each code gives, over all who use it.")),
+        ("opensAt?", described(nullable(&time()), "At once, if left out.")),
+        ("closesAt?", described(nullable(&time()), "When the general sale begins, if left out, and no later.")),
+    ]);
+    described(command, "Either names or a count.")
+}
+
+fn code_page() -> Value {
+    let code =
+        object(&[("code", text()), ("places", count()), ("left", count()), ("opensAt", time()), ("closesAt", time())]);
+    let next = json!({"type": ["string", "null"]});
+    object(&[("showId", schema("ShowId")), ("codes", list(&code)), ("nextCursor", next)])
 }
 
 fn cancellation() -> Value {
@@ -332,6 +369,8 @@ fn organisers() -> Named {
         ("EventCommand", event),
         ("ShowCommand", command(&show)),
         ("ShowChange", described(command(&change), "What is left out stays as it is.")),
+        ("CodesCommand", codes_command()),
+        ("CodePage", code_page()),
         ("RefundCommand", command(&[("bookingId", schema("BookingId")), ("amount", schema("Money"))])),
         ("Cancellation", cancellation()),
         ("BlockCommand", blocks(true)),

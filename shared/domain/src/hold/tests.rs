@@ -57,7 +57,7 @@ fn show() -> Show {
 
 fn claimant(number: u32) -> Claimant {
     let ttl = SignedDuration::from_mins(10);
-    Claimant { id: id(number), buyer: "ada".parse().unwrap(), email: None, ttl, cap: CAP }
+    Claimant { id: id(number), buyer: "ada".parse().unwrap(), email: None, ttl, cap: CAP, code: None }
 }
 
 /// Row A:1 has seats 1 to 20, all silver; seat 13 is of a category without a price; the pit is in shard 3.
@@ -223,7 +223,7 @@ fn an_earlier_grant_is_judged_before_all_else() {
     let claim = held(1, [5]);
     let mut met = met_seats(&[(5, Taken::Held(claim.id))]);
     met.own = Some(claim.clone());
-    met.tally = Some(Tally { total: CAP, bookings: vec![(claim.id, CAP)] });
+    met.tally = Some(Tally { total: CAP, bookings: vec![(claim.id, CAP)], ..Tally::default() });
     let mut ended = claim.clone();
     ended.status = Status::Cancelled(Reason::Expired);
     for own in [claim.clone(), ended] {
@@ -237,7 +237,7 @@ fn an_earlier_grant_is_judged_before_all_else() {
 #[test]
 fn the_cap_is_judged_before_the_seats_and_lets_go_of_the_buyers_own_overdue_holds() {
     let claim = held(1, [5, 6]);
-    let tally = |total| Some(Tally { total, bookings: vec![(id(2), 2), (id(3), total - 2)] });
+    let tally = |total| Some(Tally { total, bookings: vec![(id(2), 2), (id(3), total - 2)], ..Tally::default() });
     let taken = met_seats(&[(5, Taken::Sold(id(9)))]);
     let full = Obstacles { tally: tally(5), ..taken.clone() };
     let live = [holder(2, Status::Pending, false), holder(3, Status::Confirmed, true)];
@@ -263,9 +263,9 @@ fn the_bookings_to_read_are_the_holders_and_the_buyers_own_when_the_cap_refuses(
     let claim = held(1, [5, 6, 7]);
     let mut met = met_seats(&[(5, Taken::Held(id(4))), (6, Taken::Sold(id(3))), (7, Taken::Held(id(4)))]);
     assert_eq!(met.holders(&claim, &TERMS), [id(4)]);
-    met.tally = Some(Tally { total: 3, bookings: vec![(id(2), 3)] });
+    met.tally = Some(Tally { total: 3, bookings: vec![(id(2), 3)], ..Tally::default() });
     assert_eq!(met.holders(&claim, &TERMS), [id(4)], "three and three are six");
-    met.tally = Some(Tally { total: 4, bookings: vec![(id(2), 4)] });
+    met.tally = Some(Tally { total: 4, bookings: vec![(id(2), 4)], ..Tally::default() });
     assert_eq!(met.holders(&claim, &TERMS), [id(2), id(4)]);
     assert!(Obstacles::default().is_empty() && !met.is_empty());
 }

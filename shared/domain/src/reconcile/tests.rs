@@ -281,7 +281,7 @@ proptest! {
 fn places(booking: Option<Booking>, taken: fn(crate::ids::BookingId) -> Taken) -> Places {
     let id = self::booking(Status::Pending).id;
     let seats = ["A:1:1", "A:1:2"].map(|seat| (seat.parse().unwrap(), taken(id)));
-    let tally = Tally { total: 2, bookings: vec![(id, 2)] };
+    let tally = Tally { total: 2, bookings: vec![(id, 2)], ..Tally::default() };
     Places { booking, tally: Some(tally), seats: seats.to_vec() }
 }
 

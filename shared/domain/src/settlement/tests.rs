@@ -37,6 +37,7 @@ pub(crate) fn booking(status: Status) -> Booking {
         refund: None,
         substitute: crate::booking::Substitute::default(),
         dispute: None,
+        code: None,
         fingerprint: [0; 16],
         version: 1,
     }

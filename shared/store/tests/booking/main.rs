@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod budgets;
+mod churn;
 mod claims;
+mod codes;
 mod faults;
 mod stage;
 mod writes;
