@@ -72,8 +72,10 @@ async fn a_code_lets_buy_before_the_sale_within_its_places() {
     assert_eq!(left(&stage, "FAN-CLUB").await, 1);
 
     clock.advance(SignedDuration::from_hours(24));
+    stage.platform.tick().await.unwrap();
+    assert_eq!(left(&stage, "FAN-CLUB").await, 3, "what had expired is given back");
     hold(&stage.buyer("cleo"), "late", &[seat("C", 1), seat("C", 2)], "whatever it was").await.expect(201);
-    assert_eq!(left(&stage, "FAN-CLUB").await, 1, "in the general sale nobody needs it");
+    assert_eq!(left(&stage, "FAN-CLUB").await, 3, "in the general sale nobody needs it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +143,8 @@ async fn only_the_shows_organiser_makes_codes_and_of_the_documented_form() {
     olga.post(&path, &fine).await.expect(201);
     olga.patch(&show, &json!({"status": "PAUSED"})).await.expect(200);
     let pause_is_seen = crate::support::eventually("the pause is seen", async || {
-        let answer = hold(&stage.buyer("ada"), "k", &[seat("A", 1)], "FANS").await;
+        // No hold of it is ever granted: until then there is no such seat.
+        let answer = hold(&stage.buyer("ada"), "paused", &[seat("A", 99)], "FANS").await;
         (answer.status == 409).then_some(answer)
     });
     pause_is_seen.await.problem(409, "sales-paused");

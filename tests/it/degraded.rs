@@ -184,6 +184,23 @@ async fn while_nothing_new_begins_what_has_begun_is_finished() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_show_is_paused_by_its_organiser_and_says_when_to_look_again() {
+    let stage = Stage::open().await;
+    let olga = stage.organiser();
+    let (show, holds) = (format!("/v1/shows/{}", stage.show), format!("/v1/shows/{}/holds", stage.show));
+    let held = stage.buyer("ada").hold(&[seat("A", 1)]).await.expect(201);
+    olga.patch(&show, &json!({"status": "PAUSED"})).await.expect(200);
+    let bob = stage.buyer("bob");
+    let paused = eventually("the pause is seen", async || {
+        let answer = stage.send(Method::POST, &holds, &bob, &json!({"seatIds": [seat("A", 99)]})).await;
+        (answer.status() == 409).then_some(answer)
+    });
+    assert_eq!(paused.await.headers()["retry-after"], "30");
+    all_can_be_read(&stage).await;
+    stage.buyer("ada").confirm(&held).await.expect(200);
+}
+
 /// `cargo xtask read-only` knows no crate of ours; what it writes is what the table reads.
 #[test]
 fn the_operators_command_turns_the_tables_own_switch() {

@@ -2,12 +2,14 @@
 
 use domain::{
     booking::{Booking, Reason},
-    hold::Terms,
+    code::Allowance,
+    hold::{Churn, Terms},
+    ids::AccessCode,
 };
 use store::hold::Claimed;
 use testkit::{budget, engine::Tally, sale};
 
-use crate::stage::{CAP, Stage, wish};
+use crate::stage::{CAP, Stage, later, wish};
 
 /// A booking of `n` seats with the longest ids that real plans and identity providers give.
 fn large(n: u32) -> Booking {
@@ -89,4 +91,26 @@ async fn a_look_before_a_hopeless_claim_writes_nothing() {
     assert_eq!(met.unwrap().seats.len(), 2);
     assert_eq!(look.calls, 1);
     assert!(look.write_units <= 0.0, "{look:?}");
+}
+
+#[tokio::test]
+async fn a_hold_that_is_counted_costs_no_more_and_a_presale_code_one_more_item() {
+    for n in [1, 6] {
+        let stage = Stage::open().await;
+        let counted = Terms { churn: Some(Churn::at(sale::held_at(), Some(300))), ..Terms::within(n) };
+        let (claimed, hold) = cost(&stage, stage.store.claim(&large(n), &counted)).await;
+        assert_eq!((claimed.unwrap(), hold.calls), (Claimed::Won, 1));
+        budget::at_most(&format!("write units of a counted hold of {n}"), f64::from(2 * n + 6), hold.write_units);
+
+        let stage = Stage::open().await;
+        let (opens_at, closes_at) = (later(-60), later(60));
+        let allowance = Allowance { places: n, left: n, opens_at, closes_at };
+        let code: AccessCode = "THE-LONGEST-CODE-THAT-THERE-IS-1".parse().unwrap();
+        stage.store.create_code(sale::show().id, &code, allowance).await.unwrap();
+        let booking = Booking { code: Some(code), email: None, ..large(n) };
+        let (claimed, hold) = cost(&stage, stage.store.claim(&booking, &counted)).await;
+        assert_eq!((claimed.unwrap(), hold.calls), (Claimed::Won, 1));
+        let what = format!("write units of a hold of {n} under a presale code");
+        budget::at_most(&what, f64::from(2 * n + 8), hold.write_units);
+    }
 }

@@ -53,20 +53,3 @@ async fn holds_are_counted_by_buyer_and_window_and_refused_beyond_the_limit() {
     let counts: Vec<u32> = tallies.iter().flat_map(|(_, tally)| tally.churn).filter(|count| *count > 0).collect();
     assert_eq!(counts, [1, 1], "what is over is forgotten");
 }
-
-#[tokio::test]
-async fn counting_costs_nothing() {
-    for n in [1u32, 6] {
-        let stage = Stage::open().await;
-        let booking = wish(1, "google-oauth2|115512345678901234567", &(1..=n).collect::<Vec<_>>());
-        let before = stage.engine.meter().total();
-        assert_eq!(stage.store.claim(&booking, &terms(0, Some(300))).await.unwrap(), Claimed::Won);
-        let hold = stage.engine.meter().total() - before;
-        assert_eq!(hold.calls, 1);
-        testkit::budget::at_most(
-            &format!("write units of a counted hold of {n}"),
-            f64::from(2 * n + 6),
-            hold.write_units,
-        );
-    }
-}

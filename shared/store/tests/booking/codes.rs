@@ -9,7 +9,7 @@ use domain::{
     ids::AccessCode,
 };
 use store::hold::Claimed;
-use testkit::{budget, engine::Fault, sale};
+use testkit::{engine::Fault, sale};
 
 use crate::stage::{CAP, Stage, later, wish};
 
@@ -129,16 +129,6 @@ async fn a_late_payment_takes_from_its_code_again_or_does_not_get_its_seats() {
         let expected = if others { (false, 1) } else { (true, 0) };
         assert_eq!((again.is_some(), left(&stage).await), expected);
     }
-}
-
-#[tokio::test]
-async fn a_code_costs_a_hold_one_more_item() {
-    let stage = with_code(10).await;
-    let before = stage.engine.meter().total();
-    stage.held(presale(1, "ada", &[1, 2])).await;
-    let hold = stage.engine.meter().total() - before;
-    assert_eq!(hold.calls, 1);
-    budget::at_most("write units of a hold of 2 under a presale code", 12.0, hold.write_units);
 }
 
 #[tokio::test]
