@@ -36,9 +36,9 @@ async fn left(stage: &Stage) -> u32 {
     stage.store.code(sale::show().id, &code()).await.unwrap().unwrap().left
 }
 
-fn code_met(claimed: Claimed) -> CodeState {
+fn code_met(claimed: &Claimed) -> CodeState {
     let Claimed::Met(Obstacles { code: Some(state), .. }) = claimed else { panic!("{claimed:?}") };
-    state
+    *state
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_hold_takes_from_its_code_and_a_release_gives_back() {
     let stage = with_code(4).await;
     let held = stage.held(presale(1, "ada", &[1, 2, 3])).await;
     assert_eq!((left(&stage).await, stage.read(&held).await.unwrap().code), (1, Some(code())));
-    let refused = code_met(stage.claim(&presale(2, "bob", &[4, 5])).await);
+    let refused = code_met(&stage.claim(&presale(2, "bob", &[4, 5])).await);
     assert_eq!(refused, CodeState::Is(Allowance { left: 1, ..allowance(4) }));
     assert_eq!((stage.counted("bob").await, left(&stage).await), (0, 1), "a refused hold takes nothing");
     let released = stage.store.release(&held, Reason::Expired).await.unwrap().unwrap();
@@ -60,12 +60,12 @@ async fn a_hold_takes_from_its_code_and_a_release_gives_back() {
 #[tokio::test]
 async fn a_code_that_is_not_there_or_not_in_its_time_lets_nobody_in() {
     let stage = Stage::open().await;
-    assert_eq!(code_met(stage.claim(&presale(1, "ada", &[1])).await), CodeState::Absent);
+    assert_eq!(code_met(&stage.claim(&presale(1, "ada", &[1])).await), CodeState::Absent);
     for (opens_at, closes_at) in [(later(1), later(60)), (later(-60), later(0))] {
         let stage = Stage::open().await;
         let closed = Allowance { opens_at, closes_at, ..allowance(4) };
         stage.store.create_code(sale::show().id, &code(), closed).await.unwrap();
-        assert_eq!(code_met(stage.claim(&presale(1, "ada", &[1])).await), CodeState::Is(closed));
+        assert_eq!(code_met(&stage.claim(&presale(1, "ada", &[1])).await), CodeState::Is(closed));
         assert_eq!(left(&stage).await, 4);
     }
 }
@@ -94,7 +94,7 @@ async fn of_thirty_who_share_a_code_of_ten_places_exactly_ten_get_one() {
     for claim in racing {
         match claim.await.unwrap() {
             Claimed::Won => won += 1,
-            lost => assert!(matches!(code_met(lost), CodeState::Is(Allowance { left: 0, .. }))),
+            lost => assert!(matches!(code_met(&lost), CodeState::Is(Allowance { left: 0, .. }))),
         }
     }
     assert_eq!((won, left(&stage).await), (10, 0));
