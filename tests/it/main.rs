@@ -25,5 +25,6 @@ mod promises;
 mod races;
 mod reconcile;
 mod sam_local;
+mod scan;
 mod template;
 mod ticket;

@@ -2,6 +2,7 @@
 //!
 //! The tests of the whole platform hold it against the routes of `template.yaml` and against what is really answered.
 
+mod door;
 mod money;
 mod operation;
 mod parts;
@@ -51,6 +52,7 @@ fn document() -> Value {
             {"name": "browse", "description": "What is on, and what is free. For everybody."},
             {"name": "book", "description": "Holds, payment, tickets. For buyers."},
             {"name": "organise", "description": "Venues, events, shows. For organisers."},
+            {"name": "door", "description": "Scanning tickets. For door staff."},
             {"name": "platform", "description": "For machines."},
         ],
         "paths": paths,
@@ -65,9 +67,9 @@ fn document() -> Value {
 }
 
 fn operations() -> Vec<Operation> {
-    let groups =
-        [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations(), machines()];
-    groups.into_iter().flatten().collect()
+    let groups = [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations()];
+    let groups = groups.into_iter().chain([door::operations(), machines()]);
+    groups.flatten().collect()
 }
 
 const EVENT_ID: &str = "evt_01990000000070008000000000000002";

@@ -1,5 +1,5 @@
-//! `relay`: empties the outbox. A booking's change in the stream becomes the ledger entries it means, in the table, and
-//! then the events it means, on the bus. Both may come again (a batch that is sent again has the same ids); none is lost.
+//! `relay`: empties the outbox. A booking's change in the stream becomes the ledger entries and the revoked tickets it
+//! means, in the table, and then the events it means, on the bus. Both may come again (a batch that is sent again has the same ids); none is lost.
 
 mod step;
 
@@ -9,7 +9,9 @@ use domain::{
     Timestamp,
     booking::Booking,
     event::{Event, between},
+    ids::ShowId,
     ledger::{Entry, steps},
+    scan::{Revocation, revocation},
     time::from_millis,
 };
 use edge::{
@@ -43,7 +45,7 @@ pub async fn handle(app: &App, batch: DynamodbEvent) -> DynamoDbEventResponse {
         }
     }
     // What cannot be read holds up nobody else's money or events.
-    let unrecorded = record(app, &changes).await;
+    let unrecorded = [record(app, &changes).await, revoke(app, &changes).await].into_iter().flatten().min();
     stuck.extend(unrecorded);
     // Nobody is told of money that is not in the ledger.
     let recorded = changes.iter().filter(|change| unrecorded.is_none_or(|first| change.number < first));
@@ -102,6 +104,18 @@ async fn record(app: &App, changes: &[Change]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Notes whose tickets are void, and answers the number of the first record that is one if they may not all be noted.
+async fn revoke(app: &App, changes: &[Change]) -> Option<usize> {
+    let voided = changes.iter().filter_map(|change| {
+        let revocation = revocation(change.old.as_ref(), &change.new, change.at)?;
+        Some((change.number, (change.new.show, revocation)))
+    });
+    let (numbers, revocations): (Vec<usize>, Vec<(ShowId, Revocation)>) = voided.unzip();
+    let why = app.store.revoke(&revocations).await.err()?;
+    tracing::error!(error = %why, "revoked tickets cannot be noted: {why}");
+    numbers.first().copied()
 }
 
 /// Publishes in order and answers the numbers of the records whose events were not taken. A bus that fails as a whole

@@ -176,6 +176,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             let settlement = settlement(settings, &ports)?;
             ("bookings", http!(bookings::App::new(options, settlement, ports.files), bookings::handle))
         }
+        "scan" => ("scan", http!(scan::App::new(settings, ports.store, ports.clock)?, scan::handle)),
         "organise" => {
             let app = organise::App::new(settings, ports.store, ports.clock, Arc::new(RandomIds));
             settings.check()?;

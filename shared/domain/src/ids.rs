@@ -176,6 +176,10 @@ slug_id!(
     /// A price category; unique in its plan.
     CategoryId, "category id"
 );
+slug_id!(
+    /// Where people come in; unique at its venue.
+    GateId, "gate id"
+);
 
 /// Which seat: `<section>:<row>:<seat>`. It locates the seat's item without a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

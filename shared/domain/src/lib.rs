@@ -21,6 +21,7 @@ pub mod plan;
 pub mod rate;
 pub mod reconcile;
 pub mod refund;
+pub mod scan;
 pub mod search;
 pub mod settlement;
 pub mod ticket;

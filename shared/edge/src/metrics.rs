@@ -125,6 +125,10 @@ metrics! {
     ReconcileFindings: Count,
     /// `reconcile`: passes that came to their end.
     ReconcilePasses: Count,
+    /// `scan`: tickets whose holders were let in, as often as a scanner was told so.
+    TicketsAdmitted: Count,
+    /// `scan`: codes that let nobody in: scanned before, revoked, or no ticket for the show.
+    TicketsTurnedAway: Count,
     /// `webhook`: calls whose signature was missing, wrong or stale.
     WebhooksRefused: Count,
 }

@@ -201,12 +201,12 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
 /// The version restates everything the caller read at once: no field of it has changed since. Each write below adds,
 /// in words, the conditions that the protocol needs, so that a reader need not derive them.
 pub(crate) fn update(booking: &Booking) -> Update {
-    let next = booking.version + 1;
-    Update::default().require("#v = :v", &[("#v", "v")], [(":v", n(booking.version))]).set(
-        "#v = :w",
-        &[],
-        [(":w", n(next))],
-    )
+    unchanged(booking).set("#v = :w", &[], [(":w", n(booking.version + 1))])
+}
+
+/// Demands that `booking` is as it was read.
+pub(crate) fn unchanged(booking: &Booking) -> Update {
+    Update::default().require("#v = :v", &[("#v", "v")], [(":v", n(booking.version))])
 }
 
 /// `update`, on a booking that is PENDING.

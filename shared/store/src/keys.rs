@@ -3,11 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use domain::{
+    Timestamp,
     ids::{
-        AccessCode, AreaId, BookingId, EventId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId, UserId, VenueId,
+        AccessCode, AreaId, BookingId, EventId, GateId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId,
+        TicketId, UserId, VenueId,
     },
     ledger,
     reconcile::Scope,
+    time::{from_millis, millis},
 };
 
 /// Partition of the shows that are being called off: seldom more than one.
@@ -20,6 +23,9 @@ pub const DUE_SHARDS: u16 = 16;
 pub const CODE_SHARDS: u16 = 16;
 /// A show's ledger is spread over this many partitions. Fixed for ever: an entry is found by hashing its booking.
 pub const LEDGER_SHARDS: u16 = 16;
+/// A show's scans, and the counts of its gates, are spread over this many partitions. Fixed for ever: a scan is found by
+/// hashing its ticket.
+pub const SCAN_SHARDS: u16 = 16;
 
 /// Partition key and sort key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +70,12 @@ pub enum Key {
     Mode,
     /// A presale code of a show.
     Code(ShowId, AccessCode),
+    /// The scan that let a ticket's holder in.
+    Scan(ShowId, TicketId),
+    /// How many came in at a gate: one shard of the count.
+    ScanTally(ShowId, u16, GateId),
+    /// A booking whose tickets were revoked, under the time of that.
+    Revocation(ShowId, Timestamp, BookingId),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -112,6 +124,10 @@ impl Key {
             Self::Reconciliation(scope) => (format!("RECONCILE#{}", scope.as_str()), "RECONCILE".to_owned()),
             Self::Code(show, code) => (codes(*show, code_shard(code)), code.to_string()),
             Self::Mode => ("PLATFORM#MODE".to_owned(), "MODE".to_owned()),
+            Self::Scan(show, ticket) => (format!("SCANS#{show}#{}", scan_shard(*ticket)), ticket.to_string()),
+            Self::ScanTally(show, shard, gate) => (scan_tallies(*show, *shard), gate.to_string()),
+            // Fifteen digits: the milliseconds of any year that people print on tickets, in the order of numbers.
+            Self::Revocation(show, at, booking) => (revocations(*show), format!("{:015}#{booking}", millis(*at))),
         }
     }
 
@@ -179,6 +195,15 @@ impl Key {
                 "RECONCILE" => Self::Reconciliation(scope(rest)?),
                 "PLATFORM" => Self::Mode,
                 "CODES" => Self::Code(id(rest.split_once('#')?.0)?, id(sk)?),
+                "SCANS" => Self::Scan(id(rest.split_once('#')?.0)?, id(sk)?),
+                "GATES" => {
+                    let [show, shard] = split(rest)?;
+                    Self::ScanTally(id(show)?, id(shard)?, id(sk)?)
+                }
+                "REVOKED" => {
+                    let [at, booking] = split(sk)?;
+                    Self::Revocation(id(rest)?, from_millis(id(at)?)?, id(booking)?)
+                }
                 _ => return None,
             };
             // One spelling a key: what does not print back the same is not ours.
@@ -264,6 +289,24 @@ pub fn codes(show: ShowId, shard: u16) -> String {
 #[must_use]
 pub fn code_shard(code: &AccessCode) -> u16 {
     fold(code.as_str().as_bytes(), CODE_SHARDS)
+}
+
+/// The shard of a show's scans that `ticket` falls in.
+#[must_use]
+pub fn scan_shard(ticket: TicketId) -> u16 {
+    fold(ticket.uuid().as_bytes(), SCAN_SHARDS)
+}
+
+/// Partition number `shard` of the counts of a show's gates.
+#[must_use]
+pub fn scan_tallies(show: ShowId, shard: u16) -> String {
+    format!("GATES#{show}#{shard}")
+}
+
+/// Partition of a show's revoked bookings.
+#[must_use]
+pub fn revocations(show: ShowId) -> String {
+    format!("REVOKED#{show}")
 }
 
 /// The shard of a show's buyers that `user` falls in.
@@ -356,6 +399,11 @@ mod tests {
             prop_oneof![Just(Scope::Young), Just(Scope::All)].prop_map(Key::Reconciliation),
             Just(Key::Mode),
             (show(), "[A-Z0-9-]{4,32}").prop_map(|(show, code)| Key::Code(show, code.parse().unwrap())),
+            (show(), uuids()).prop_map(|(show, id)| Key::Scan(show, TicketId::from_uuid(id))),
+            (show(), any::<u16>(), slug()).prop_map(|(show, shard, gate)| Key::ScanTally(show, shard, gate)),
+            (show(), 0..4_102_444_800_000i64, uuids()).prop_map(|(show, at, id)| {
+                Key::Revocation(show, from_millis(at).unwrap(), BookingId::from_uuid(id))
+            }),
         ]
     }
 
@@ -407,6 +455,9 @@ mod tests {
             Key::Reconciliation(Scope::Young),
             Key::Mode,
             Key::Code(show, "FAN-CLUB".parse().unwrap()),
+            Key::Scan(show, TicketId::from_uuid(uuid(5))),
+            Key::ScanTally(show, 3, "north".parse().unwrap()),
+            Key::Revocation(show, from_millis(1_795_359_600_000).unwrap(), BookingId::from_uuid(uuid(4))),
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -122,14 +122,14 @@ impl Store {
             entries.iter().map(|entry| ((entry.booking, entry.version, entry.kind), entry)).collect();
         let distinct: Vec<&Entry> = distinct.into_values().collect();
         for chunk in distinct.chunks(APPEND_MAX) {
-            let writes = chunk.iter().map(|entry| put(entry)).collect::<Result<_, _>>()?;
+            let writes = chunk.iter().map(|entry| put(encode_entry(entry)?)).collect::<Result<_, _>>()?;
             self.write_all(writes, fold(chunk[0].booking.uuid().as_bytes(), u16::MAX)).await?;
         }
         Ok(())
     }
 
     /// Writes all, again with a growing pause while the table leaves some unprocessed. `seed` spreads the pauses.
-    async fn write_all(&self, mut writes: Vec<WriteRequest>, seed: u16) -> Result<(), StoreError> {
+    pub(crate) async fn write_all(&self, mut writes: Vec<WriteRequest>, seed: u16) -> Result<(), StoreError> {
         for round in 0..WRITE_ROUNDS_MAX {
             let call = self.client.batch_write_item().request_items(&*self.table, std::mem::take(&mut writes));
             let answer = call.send().await.map_err(write_failed)?;
@@ -237,8 +237,9 @@ fn close(sums: &mut Sums, open: &mut Vec<Entry>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn put(entry: &Entry) -> Result<WriteRequest, StoreError> {
-    let put = PutRequest::builder().set_item(Some(encode_entry(entry)?)).build();
+/// Writes `item`, whatever was there.
+pub(crate) fn put(item: Item) -> Result<WriteRequest, StoreError> {
+    let put = PutRequest::builder().set_item(Some(item)).build();
     let put = put.map_err(|why| StoreError::Corrupt(why.to_string()))?;
     Ok(WriteRequest::builder().put_request(put).build())
 }

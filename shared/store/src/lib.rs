@@ -26,6 +26,7 @@ pub mod plan;
 pub mod receipt;
 mod reconcile;
 mod release;
+pub mod scan;
 mod seat;
 mod show;
 pub mod stream;

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-        Update as UpdateAction,
+        AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update as UpdateAction,
     },
 };
 use domain::StoreError;
@@ -67,13 +67,30 @@ impl Transaction {
             .table_name(TABLE)
             .set_key(Some(key_attributes(key)))
             .update_expression(update)
-            .condition_expression(condition)
+            .set_condition_expression(Some(condition).filter(|condition| !condition.is_empty()))
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
             .map_err(|why| StoreError::Corrupt(why.to_string()))?;
         self.actions.push(TransactWriteItem::builder().update(action).build());
+        Ok(self)
+    }
+
+    /// Demands the condition of `change`, which changes nothing, of an item that is not written.
+    pub(crate) fn check(mut self, key: &Key, change: Update) -> Result<Self, StoreError> {
+        let (update, condition, names, values) = change.render();
+        debug_assert!(update.is_empty(), "a check writes nothing: {update}");
+        let action = ConditionCheck::builder()
+            .table_name(TABLE)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(|why| StoreError::Corrupt(why.to_string()))?;
+        self.actions.push(TransactWriteItem::builder().condition_check(action).build());
         Ok(self)
     }
 
@@ -128,7 +145,8 @@ impl Store {
         let put = action.put.as_mut().map(|put| &mut put.table_name);
         let update = action.update.as_mut().map(|update| &mut update.table_name);
         let delete = action.delete.as_mut().map(|delete| &mut delete.table_name);
-        for name in [put, update, delete].into_iter().flatten() {
+        let check = action.condition_check.as_mut().map(|check| &mut check.table_name);
+        for name in [put, update, delete, check].into_iter().flatten() {
             *name = self.table.to_string();
         }
         action

@@ -87,21 +87,31 @@ impl Operation {
         self.signed_in().refuses(&["forbidden"])
     }
 
+    /// For door staff: their token carries the role.
+    pub(super) fn door(self) -> Self {
+        self.signed_in().refuses(&["forbidden"])
+    }
+
     /// Under the scheme `name` of `components.securitySchemes`.
     pub(super) fn secured_by(mut self, name: &str) -> Self {
         self.value["security"] = json!([{ name: [] }]);
         self
     }
 
-    /// Takes an `Idempotency-Key`.
+    /// Takes an `Idempotency-Key`, which is refused for another request.
     pub(super) fn keyed(self, is_required: bool) -> Self {
+        let keyed = self.attempted(is_required).refuses(&["idempotency-mismatch"]);
+        if is_required { keyed.refuses(&["idempotency-key-required"]) } else { keyed }
+    }
+
+    /// Takes an `Idempotency-Key`.
+    pub(super) fn attempted(self, is_required: bool) -> Self {
         let about = "Your name for this one attempt: a retry under the same key does nothing twice.";
-        let keyed = self.parameter(json!({
+        let attempted = self.parameter(json!({
             "name": "Idempotency-Key", "in": "header", "required": is_required, "description": about,
             "schema": bounded_text(IDEMPOTENCY_KEY_CHARS_MAX), "example": "5e0c4a4e-checkout-1",
         }));
-        let keyed = keyed.refuses(&["bad-request", "idempotency-mismatch"]);
-        if is_required { keyed.refuses(&["idempotency-key-required"]) } else { keyed }
+        attempted.refuses(&["bad-request"])
     }
 
     /// Takes the solution of a challenge.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use store::block::BLOCK_SEATS_MAX;
 
 use super::{
-    money,
+    door, money,
     parts::{
         bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
     },
@@ -19,8 +19,18 @@ use super::{
 
 /// `components.schemas`.
 pub(super) fn all() -> Map<String, Value> {
-    let groups =
-        [ids(), values(), catalogue(), plans(), availability(), bookings(), commands(), organisers(), money::schemas()];
+    let groups = [
+        ids(),
+        values(),
+        catalogue(),
+        plans(),
+        availability(),
+        bookings(),
+        commands(),
+        organisers(),
+        money::schemas(),
+        door::schemas(),
+    ];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
@@ -51,6 +61,7 @@ fn ids() -> Named {
         ("SectionId", slug_id("stalls")),
         ("AreaId", slug_id("floor")),
         ("CategoryId", slug_id("standard")),
+        ("GateId", slug_id("north")),
         ("SeatId", described(seat, "`<section>:<row>:<seat>`")),
     ]
 }

@@ -1,0 +1,16 @@
+//! The Lambda: builds the function from its environment and runs it.
+
+use std::sync::Arc;
+
+use outbound::{clock::SystemClock, secrets};
+use scan::App;
+use store::Store;
+
+#[tokio::main]
+async fn main() -> Result<(), edge::Failure> {
+    let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
+    let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let app = App::new(&settings, store, Arc::new(SystemClock))?;
+    edge::run::http(|request| scan::handle(&app, request)).await
+}
