@@ -84,6 +84,8 @@ async fn a_buyers_bookings_come_newest_first_page_by_page() {
     let mut made = Vec::new();
     for number in 1..=5 {
         made.push(id(&ada.hold(&[seat("A", number)]).await.expect(201)).to_owned());
+        // What is made in one millisecond has no order.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     stage.buyer("bob").hold(&[seat("B", 1)]).await.expect(201);
     made.reverse();

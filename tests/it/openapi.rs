@@ -257,6 +257,7 @@ async fn what_is_answered_is_what_the_document_says() {
     book(&stage, &contract).await;
     pay(&stage, &contract).await;
     run(&stage, &contract).await;
+    scan(&stage, &contract).await;
     let url = "/v1/webhooks/payments";
     contract.answers("POST /v1/webhooks/payments", 400, stage.buyer("mallory").post(url, &json!({})).await);
     contract.answers("GET /v1/openapi.json", 200, stage.get("/v1/openapi.json").await);
@@ -357,6 +358,18 @@ async fn pay(stage: &Stage, contract: &Contract) {
         answer.body["dispute"].is_object().then_some(answer)
     });
     contract.answers("GET /v1/bookings/{bookingId}", 200, told.await);
+}
+
+async fn scan(stage: &Stage, contract: &Contract) {
+    let (dora, path) = (stage.person("dora", &["door"]), format!("/v1/shows/{}/scans", stage.show));
+    let (route, code) = ("POST /v1/shows/{showId}/scans", json!({"code": "USHER1.AAAA", "gate": "north"}));
+    contract.sends(route, &code);
+    contract.answers(route, 200, dora.post(&path, &code).await);
+    contract.answers(route, 400, dora.post(&path, &json!({})).await);
+    contract.answers(route, 403, stage.buyer("ada").post(&path, &code).await);
+    contract.answers("GET /v1/shows/{showId}/scans", 200, dora.get(&path).await);
+    let path = format!("/v1/shows/{}/revocations", stage.show);
+    contract.answers("GET /v1/shows/{showId}/revocations", 200, dora.get(&path).await);
 }
 
 async fn run(stage: &Stage, contract: &Contract) {
