@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use outbound::{clock::SystemClock, secrets};
 use scan::App;
-use store::Store;
+use store::{Store, mode::Modes};
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
     let aws = edge::run::aws().await;
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let modes = Modes::new(store.clone());
     let app = App::new(&settings, store, Arc::new(SystemClock))?;
-    edge::run::http(|request| scan::handle(&app, request)).await
+    edge::run::http(&settings, || modes.read_only(), |request| scan::handle(&app, request)).await
 }

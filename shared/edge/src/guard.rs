@@ -37,9 +37,14 @@ const CALLS_PER_SECOND_MAX: u32 = 1_000_000;
 /// Answers of 503 a second that an instance takes for bad luck; beyond that it is overload.
 const BUSY_PER_SECOND: u32 = 2;
 
-/// What goes on while nothing new begins: what is held can be paid or given back, and the provider is heard.
-pub const GOES_ON: [&str; 3] =
-    ["DELETE /v1/bookings/{bookingId}", "POST /v1/bookings/{bookingId}/confirm", "POST /v1/webhooks/payments"];
+/// What goes on while nothing new begins: what is held can be paid or given back, the provider is heard, and who has a
+/// ticket comes in.
+pub const GOES_ON: [&str; 4] = [
+    "DELETE /v1/bookings/{bookingId}",
+    "POST /v1/bookings/{bookingId}/confirm",
+    "POST /v1/shows/{showId}/scans",
+    "POST /v1/webhooks/payments",
+];
 /// What can wait until the table has room again: figures that read much, and publishing.
 const CAN_WAIT: [&str; 6] = [
     "GET /v1/shows/{showId}/ledger",
