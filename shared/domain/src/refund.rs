@@ -9,6 +9,7 @@ use crate::{
     Fault, Refusal, Timestamp,
     booking::{Booking, Refund, RefundStatus},
     money::Money,
+    payment::ProviderRefund,
     time::SignedDuration,
 };
 
@@ -16,6 +17,8 @@ use crate::{
 pub const STEPS_MAX: usize = 8;
 /// The longest notice a policy may ask for, in hours: a year.
 pub const HOURS_MAX: u32 = 24 * 366;
+/// Refunds of one booking that the provider accepted and that failed later, before a person must look.
+pub const FAILED_MAX: usize = 3;
 
 /// One step of a policy: who cancels at least so long before the show gets this share back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +136,47 @@ pub fn in_part(booking: &Booking, part: Money) -> Result<Refund, Refusal> {
     let sum = i128::from(given(booking) + part.amount_minor) * 100 / i128::from(total.amount_minor);
     Ok(grown(booking, part.amount_minor, u8::try_from(sum).unwrap_or(100)))
 }
+
+/// What is left to do about a booking's refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Debt {
+    /// The provider has given back as much as is owed.
+    Paid,
+    /// This much is missing.
+    Owed {
+        /// To be given back in one refund.
+        rest: Money,
+        /// How many refunds of the booking the provider lists. It is part of the next one's idempotency key, so two who
+        /// see the same list give the rest back once.
+        made: usize,
+    },
+    /// One refund after the other fails: a person must look.
+    Stuck,
+}
+
+/// Compares what `booking` owes with `refunds`, the provider's list for its intent. Those of somebody else do not count.
+#[must_use]
+pub fn debt(booking: &Booking, refunds: &[ProviderRefund]) -> Debt {
+    let rest = given(booking).saturating_sub(given_back(booking, refunds));
+    let ours = || refunds.iter().filter(|refund| refund.booking == Some(booking.id));
+    if rest <= 0 {
+        return Debt::Paid;
+    }
+    if ours().filter(|refund| !refund.accepted).count() >= FAILED_MAX {
+        return Debt::Stuck;
+    }
+    Debt::Owed { rest: Money::new(rest, booking.currency), made: ours().count() }
+}
+
+/// What the buyer of `booking` has back, in minor units, by the provider's list for its intent.
+#[must_use]
+pub fn given_back(booking: &Booking, refunds: &[ProviderRefund]) -> i64 {
+    let back = refunds.iter().filter(|refund| refund.booking == Some(booking.id) && refund.accepted);
+    back.fold(0, |sum, refund| sum.saturating_add(refund.amount.amount_minor))
+}
+
+#[cfg(test)]
+mod totals;
 
 #[cfg(test)]
 mod tests {

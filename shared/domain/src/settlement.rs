@@ -252,7 +252,9 @@ fn cancelled(booking: &Booking, known: &Known, reason: Reason, tried: Tried) -> 
             _ => Step::Cancel,
         };
     }
-    let again = reason == Reason::Expired && !payment.closing && !tried.reclaim && matches(booking, intent);
+    // The fence kept everybody out until the intent was dead. If it lives all the same, the provider broke its word, and
+    // there is nothing left for the fence to keep out.
+    let again = reason == Reason::Expired && !tried.reclaim && matches(booking, intent);
     match intent.status {
         IntentStatus::Authorised | IntentStatus::Captured if again => Step::Reclaim,
         IntentStatus::Authorised if reason == Reason::Expired => Step::LoseSeats,

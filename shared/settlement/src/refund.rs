@@ -3,16 +3,12 @@
 use domain::{
     Error, ProviderError,
     booking::{Booking, RefundStatus},
-    ids::{BookingId, IntentId},
-    money::Money,
-    payment::ProviderRefund,
+    ids::BookingId,
+    refund::{Debt, debt, given_back},
     settlement::Cause,
 };
 
 use crate::Settlement;
-
-/// Refunds of one booking that the provider accepted and that failed later, before a person must look.
-const REFUNDS_FAILED_MAX: usize = 3;
 
 /// Times a lost race is run again.
 const TRIES_MAX: u32 = 6;
@@ -21,21 +17,18 @@ impl Settlement {
     /// Makes the provider's refunds of the booking sum up to what is owed, then records that. It looks before it makes
     /// one: idempotency keys lapse, debts do not.
     pub(crate) async fn refund(&self, booking: &Booking) -> Result<Option<Booking>, Error> {
-        let (Some(owed), Some(intent)) = (booking.refund, &booking.payment.intent) else { return Ok(None) };
-        let refunds = self.refunds_of(booking, intent).await?;
-        let given = given(&refunds);
-        if given < owed.amount_minor {
-            if failed(&refunds) >= REFUNDS_FAILED_MAX {
-                return Err(stuck(booking, "its refunds fail at the provider, one after the other"));
-            }
-            let rest = Money::new(owed.amount_minor - given, booking.currency);
-            // The same number of refunds seen makes the same key: two who give the rest back at once give it once.
-            match self.payments.refund(intent, booking.id, rest, refunds.len()).await {
+        let Some(intent) = booking.payment.intent.as_ref().filter(|_| booking.refund.is_some()) else {
+            return Ok(None);
+        };
+        match debt(booking, &self.payments.refunds(intent).await?) {
+            Debt::Paid => {}
+            Debt::Stuck => return Err(stuck(booking, "its refunds fail at the provider, one after the other")),
+            Debt::Owed { rest, made } => match self.payments.refund(intent, booking.id, rest, made).await {
                 Ok(refund) if refund.accepted => {}
                 Ok(_) => return Err(unavailable(format!("the refund of {} is not accepted yet", booking.id))),
                 Err(ProviderError::Refused(why)) => return Err(stuck(booking, &why)),
                 Err(error) => return Err(error.into()),
-            }
+            },
         }
         Ok(self.store.record_refund(booking).await?)
     }
@@ -50,7 +43,7 @@ impl Settlement {
             let Some(booking) = self.read(id).await? else { return Ok(()) };
             let (Some(recorded), Some(intent)) = (booking.refund, &booking.payment.intent) else { return Ok(()) };
             let done = recorded.status == RefundStatus::Done && recorded.amount_minor > 0;
-            if !done || given(&self.refunds_of(&booking, intent).await?) >= recorded.amount_minor {
+            if !done || given_back(&booking, &self.payments.refunds(intent).await?) >= recorded.amount_minor {
                 break;
             }
             if self.store.owe_again(&booking, self.clock.now()).await?.is_some() {
@@ -59,21 +52,6 @@ impl Settlement {
         }
         self.drive(id, Cause::Due, None).await.map(drop)
     }
-
-    async fn refunds_of(&self, booking: &Booking, intent: &IntentId) -> Result<Vec<ProviderRefund>, Error> {
-        let mut refunds = self.payments.refunds(intent).await?;
-        refunds.retain(|refund| refund.booking == Some(booking.id));
-        Ok(refunds)
-    }
-}
-
-/// What the buyer has back, in minor units.
-fn given(refunds: &[ProviderRefund]) -> i64 {
-    refunds.iter().filter(|refund| refund.accepted).map(|refund| refund.amount.amount_minor).sum()
-}
-
-fn failed(refunds: &[ProviderRefund]) -> usize {
-    refunds.iter().filter(|refund| !refund.accepted).count()
 }
 
 /// It stays due and is tried again; somebody has to know that trying may not be enough.

@@ -52,7 +52,7 @@ impl Store {
 
     /// CANCELLED(expired) → CONFIRMED, for a payment that came after the hold's end: `seats`, its own or others that cost
     /// the same, if they are all free, the same area places, if there are as many, and the cap, if there is room. It owes
-    /// its capture again.
+    /// its capture again. The fence behind which its hold ended comes down.
     pub async fn reclaim(
         &self,
         booking: &Booking,
@@ -70,10 +70,10 @@ impl Store {
                 &[("#s", "s"), ("#r", "r")],
                 [(":x", s("X")), (":expired", s("expired"))],
             )
-            .require("attribute_not_exists(#q)", &[("#q", "q")], [])
             .require("attribute_not_exists(#z)", &[("#z", "z")], [])
             .set("#s = :confirmed", &[], [(":confirmed", s("C"))])
-            .remove("#r", &[]);
+            .remove("#r", &[])
+            .remove("#q", &[("#q", "q")]);
         let change = if seats == booking.seats { change } else { substituted(change, seats) };
         let buyer = Key::Buyer(booking.show, booking.buyer.clone());
         let mut transaction = Transaction::default()

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{Client, config::retry::RetryConfig, types::AttributeValue};
-use domain::ids::BookingId;
-use store::{Store, keys::Key};
+use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+use store::Store;
 
 use crate::engine::Engine;
 
@@ -22,21 +21,6 @@ pub fn store(engine: &Engine) -> Store {
 #[must_use]
 pub fn impatient_store(engine: &Engine) -> Store {
     with(engine, RetryConfig::disabled())
-}
-
-/// Removes the fence of a booking that is over, as if it had never been closed.
-///
-/// # Panics
-/// The table cannot be written.
-pub async fn forget_fence(engine: &Engine, booking: BookingId) {
-    let (pk, sk) = Key::Booking(booking).parts();
-    let client = engine.client();
-    let update = client
-        .update_item()
-        .table_name(engine.table())
-        .key("PK", AttributeValue::S(pk))
-        .key("SK", AttributeValue::S(sk));
-    update.update_expression("REMOVE q").send().await.expect("the table answers");
 }
 
 fn with(engine: &Engine, retry: RetryConfig) -> Store {

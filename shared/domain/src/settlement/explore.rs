@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) lapses: bool,
     /// The provider will not let an authorisation be captured.
     pub(super) refuses: bool,
+    /// The provider says that it has cancelled an intent, and lets it be paid all the same: once, after its hold has ended.
+    pub(super) breaks_its_word: bool,
     /// The provider takes at once what it approves.
     pub(super) takes_at_once: bool,
     pub(super) decide: Decide,
@@ -73,6 +75,8 @@ struct Account {
     told: bool,
     /// No capture of it is accepted.
     uncapturable: bool,
+    /// It was paid after it had been cancelled.
+    late: bool,
     refunded: u8,
 }
 
@@ -287,7 +291,7 @@ impl World {
             }
             Step::TakeBack => {
                 now.status == Status::Confirmed && !now.captured && {
-                    if !self.lapses && !self.refuses {
+                    if !self.lapses && !self.refuses && !self.breaks_its_word {
                         return Err("a sale is taken back: our own cancel killed its authorisation".to_owned());
                     }
                     now.cancel(Reason::PaymentFailed, false);
@@ -296,9 +300,10 @@ impl World {
                 }
             }
             Step::Reclaim => {
-                let may = now.status == Status::Cancelled(Reason::Expired) && !now.closing && now.refund.is_none();
+                let may = now.status == Status::Cancelled(Reason::Expired) && now.refund.is_none();
                 may && seat.is_none() && {
                     (now.status, now.due, seat) = (Status::Confirmed, true, Some((on, true)));
+                    now.closing = false;
                     true
                 }
             }
@@ -382,6 +387,13 @@ impl World {
                 ways.push(("time passes", later, None));
             }
             let account = books.accounts[on];
+            let is_over = books.items[on].is_some_and(|item| matches!(item.status, Status::Cancelled(_)));
+            let dead = account.told && !account.late && account.intent == Some(IntentStatus::Cancelled);
+            if self.breaks_its_word && is_over && dead {
+                let mut after = *books;
+                after.accounts[on] = Account { intent: Some(approved), late: true, ..account };
+                ways.push(("the buyer pays what was cancelled", after, None));
+            }
             let mut reach = |what, intent, failures| {
                 let mut after = *books;
                 after.accounts[on] = Account { intent: Some(intent), failures, ..account };
@@ -438,8 +450,12 @@ impl World {
         for _ in 0..12 {
             let before = books;
             for on in 0..self.bookings {
-                if let Some(item) = books.items[on].filter(|item| item.due) {
+                let Some(item) = books.items[on] else { continue };
+                if item.due {
                     books = self.sweep(books, Actor::drive(on, item, Cause::Due))?;
+                } else if books.accounts[on].late {
+                    // Nothing of ours is due: a webhook, or reconciliation, tells of it.
+                    books = self.sweep(books, Actor::drive(on, item, Cause::Hint))?;
                 }
             }
             age(&mut books);

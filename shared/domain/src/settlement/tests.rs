@@ -304,13 +304,13 @@ fn an_overdue_hold_rests_only_while_the_provider_processes_its_payment() {
 }
 
 #[test]
-fn seats_are_taken_again_only_for_an_expired_hold_that_is_paid_in_full_and_not_closed() {
+fn seats_are_taken_again_only_for_an_expired_hold_that_is_paid_in_full() {
     only(
         |step| *step == Step::Reclaim,
         |row| {
             let expired = row.booking.status == Status::Cancelled(Reason::Expired);
             let paid = row.is(&[IntentStatus::Authorised, IntentStatus::Captured]) && row.matches();
-            expired && paid && !row.tried.reclaim && !row.booking.payment.closing && row.booking.refund.is_none()
+            expired && paid && !row.tried.reclaim && row.booking.refund.is_none()
         },
     );
 }
@@ -428,6 +428,7 @@ const LIFE: World = World {
     organises: false,
     lapses: false,
     refuses: false,
+    breaks_its_word: false,
     takes_at_once: false,
     decide: next,
 };
@@ -475,11 +476,22 @@ fn a_provider_that_takes_at_once_always_balances() {
     holds(World { takes_at_once: true, ..LIFE }, 600_000);
 }
 
+#[test]
+fn a_provider_that_lets_a_cancelled_payment_through_always_balances() {
+    for takes_at_once in [false, true] {
+        holds(World { breaks_its_word: true, takes_at_once, ..LIFE }, 700_000);
+        holds(
+            World { breaks_its_word: true, takes_at_once, bookings: 2, fails: false, deletes: false, ..LIFE },
+            300_000,
+        );
+    }
+}
+
 /// The exploration finds what is wrong with a protocol that lacks one of its parts.
 #[test]
 fn each_part_of_the_protocol_is_needed() {
     type Sabotage = (&'static str, World);
-    let cases: [Sabotage; 7] = [
+    let cases: [Sabotage; 8] = [
         (
             "never asking about what is due",
             World {
@@ -537,6 +549,17 @@ fn each_part_of_the_protocol_is_needed() {
             World {
                 decide: |b, k, c, r, now| match next(b, k, c, r, now) {
                     Step::Create => Step::Rest,
+                    step => step,
+                },
+                ..LIFE
+            },
+        ),
+        (
+            "a late payment that nobody lets go",
+            World {
+                breaks_its_word: true,
+                decide: |b, k, c, r, now| match next(b, k, c, r, now) {
+                    Step::LoseSeats | Step::Reclaim => Step::Rest,
                     step => step,
                 },
                 ..LIFE

@@ -17,7 +17,7 @@ use outbound::payments::Payments as _;
 use store::{hold::Claimed, receipt::PartRequest};
 use testkit::{
     payments::{Call, Outcome, PaymentFault, Provider},
-    sale, table,
+    sale,
 };
 
 use crate::stage::Stage;
@@ -50,8 +50,8 @@ async fn paid_late(stage: &Stage, accepts: bool, reached: IntentStatus) -> (Book
     let intent = stage.settlement.pay(wish.id).await.unwrap().intent.id;
     stage.overdue();
     assert_eq!(stage.due(wish.id).await.status, Status::Cancelled(Reason::Expired));
-    // The fence and the cancelled intent keep this from happening: it takes a fault to get here.
-    table::forget_fence(&stage.engine, wish.id).await;
+    // The fence and the cancelled intent keep this from happening: it takes a fault of the provider to get here.
+    assert!(stage.read(wish.id).await.payment.closing);
     stage.provider.force(&intent, reached);
     (wish.id, intent)
 }

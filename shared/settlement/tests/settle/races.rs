@@ -14,7 +14,6 @@ use store::hold::Claimed;
 use testkit::{
     engine::{CallInfo, Fault},
     payments::{Call, Outcome, PaymentFault, Provider},
-    table,
 };
 
 use crate::stage::Stage;
@@ -192,13 +191,12 @@ async fn a_late_payment_whose_buyer_has_no_room_left_is_let_go() {
     stage.balance().await;
 }
 
-/// CANCELLED(expired) without a fence, and a payment that is authorised all the same: what a table restored from a
-/// backup, or a provider that breaks its word, could lead to.
+/// CANCELLED(expired) behind the fence, and a payment that is authorised all the same: what a provider that breaks its word
+/// leads to.
 async fn late_payment(stage: &Stage) -> (BookingId, IntentId) {
     let (id, intent) = stage.begun().await;
     stage.overdue();
     assert_eq!(stage.due(id).await.status, Status::Cancelled(Reason::Expired));
-    table::forget_fence(&stage.engine, id).await;
     let taken = if stage.provider.takes_at_once() { IntentStatus::Captured } else { IntentStatus::Authorised };
     stage.provider.force(&intent, taken);
     (id, intent)
