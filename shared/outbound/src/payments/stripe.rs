@@ -5,10 +5,16 @@
 //! booking. *Capture* and *cancel* move one object along its own states, so the provider applies them once by itself;
 //! a stored answer would only hurt them, because the provider replays a stored **refusal** for a day after the reason
 //! for it is gone. Their repeat is settled by looking: if the intent is already where the step leads, the step is done.
+//! Where *create* or *refund* meets such a stored refusal or failure, nothing was made under its key: it takes the next.
 
 mod intents;
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -45,8 +51,8 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// The provider's error texts are cut to this many characters.
 const DETAIL_CHARS_MAX: usize = 300;
 
-/// Keys that making an object tries: each next one only after the provider has stored a failure of its own under the
-/// one before and would replay it for a day.
+/// Keys that making an object tries: each next one only after the provider has stored a failure or a refusal under the one
+/// before and would replay it for a day.
 const KEYS_MAX: u32 = 3;
 
 /// How long calls may take.
@@ -99,6 +105,8 @@ pub struct Stripe {
     client: reqwest::Client,
     base_url: String,
     secret_key: String,
+    /// The provider has refused to list intents by their time, and will again.
+    lists_everything: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Stripe {
@@ -130,7 +138,7 @@ impl Stripe {
         let builder = if secure { builder } else { builder.tls_certs_only([]) };
         let client = builder.build().map_err(|error| unusable(&error.to_string()))?;
         let base_url = settings.base_url.trim_end_matches('/').to_owned();
-        Ok(Self { client, base_url, secret_key: settings.secret_key })
+        Ok(Self { client, base_url, secret_key: settings.secret_key, lists_everything: Arc::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -153,11 +161,11 @@ impl Stripe {
         waiting(Answer::read(request, ANSWER_BYTES_MAX)).await
     }
 
-    /// Makes an object under `key`; under the next one where the provider has stored a failure of its own.
+    /// Makes an object under `key`; under the next one where the provider has stored that it made none.
     async fn make(&self, path: &str, form: &[(&str, String)], key: &str) -> Result<Answer, ProviderError> {
         let mut answer = self.post(path, form, Some(key)).await?;
         for number in 2..=KEYS_MAX {
-            if !answer.is_stored_failure() {
+            if !answer.is_stored_no() {
                 break;
             }
             answer = self.post(path, form, Some(&format!("{key}-{number}"))).await?;
@@ -285,9 +293,10 @@ impl Answer {
         Ok(Self { status, retry_after_seconds, replayed, body: body(response, bytes_max).await? })
     }
 
-    /// Whether the provider replays a failure of its own: asking again under this key can only give it again.
-    fn is_stored_failure(&self) -> bool {
-        self.replayed && self.status.is_server_error()
+    /// Whether the provider replays that it made nothing: asking again under this key can only give that again, although
+    /// its reason may be gone.
+    fn is_stored_no(&self) -> bool {
+        self.replayed && !self.status.is_success()
     }
 
     fn decode<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {

@@ -1,4 +1,9 @@
 //! The list of all intents, with what was taken and given back of each: one call a hundred of them.
+//!
+//! A stand-in for the provider may know no list by time, and refuse to be asked for one: then everything is listed, page
+//! by page, and what is too old is left out here. In which order such a list is, nobody says, so it is read to its end.
+
+use std::sync::atomic::Ordering;
 
 use domain::{
     ProviderError, Timestamp,
@@ -34,15 +39,32 @@ impl Stripe {
         since: Timestamp,
         after: Option<&IntentId>,
     ) -> Result<IntentPage, ProviderError> {
-        let since = since.as_second();
-        let mut path =
-            format!("payment_intents?created[gte]={since}&limit={INTENTS_PER_PAGE}&expand[]=data.latest_charge");
+        if !self.lists_everything.load(Ordering::Relaxed) {
+            match self.list_of_intents(Some(since), after).await {
+                Err(ProviderError::Refused(_)) => self.lists_everything.store(true, Ordering::Relaxed),
+                listed => return page(listed?),
+            }
+        }
+        let mut page = page(self.list_of_intents(None, after).await?)?;
+        // Both are of whole seconds at the provider.
+        page.intents.retain(|listed| listed.created_at.as_second() >= since.as_second());
+        Ok(page)
+    }
+
+    /// A page of intents behind `after`, of those made at `since` or later.
+    async fn list_of_intents(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&IntentId>,
+    ) -> Result<WireList<Value>, ProviderError> {
+        let mut path = format!("payment_intents?limit={INTENTS_PER_PAGE}&expand[]=data.latest_charge");
+        if let Some(since) = since {
+            path = format!("{path}&created[gte]={}", since.as_second());
+        }
         if let Some(after) = after {
             path = format!("{path}&starting_after={}", path_safe(after.as_str())?);
         }
-        let answer = waiting(Answer::read(self.request(Method::GET, &path), PAGE_BYTES_MAX)).await?;
-        let list: WireList<Value> = answer.decode()?;
-        page(list)
+        waiting(Answer::read(self.request(Method::GET, &path), PAGE_BYTES_MAX)).await?.decode()
     }
 }
 

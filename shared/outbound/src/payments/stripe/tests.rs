@@ -132,6 +132,19 @@ async fn a_stored_failure_of_the_provider_does_not_block_a_booking_for_a_day() {
 }
 
 #[tokio::test]
+async fn a_stored_refusal_does_not_keep_a_refund_from_its_buyer_for_a_day() {
+    let made = json!({"id": "re_1", "amount": 8_900, "currency": "inr", "status": "succeeded"});
+    let poor = || failure(402, "balance_insufficient");
+    let (stripe, asked) = provider(vec![poor(), replayed(poor()), say(200, made)]).await;
+    let refund = || stripe.refund(&pi("pi_1"), booking(1), rupees(8_900), 0);
+    assert!(matches!(refund().await, Err(ProviderError::Refused(_))), "there was no money to give back");
+    assert!(refund().await.unwrap().accepted, "now there is");
+    let keys: Vec<_> = asked.lock().unwrap().iter().map(|asked| asked.headers["idempotency-key"].clone()).collect();
+    let first = format!("{}-refund-0", booking(1));
+    assert_eq!(keys, [first.clone(), first.clone(), format!("{first}-2")]);
+}
+
+#[tokio::test]
 async fn each_status_has_its_meaning() {
     let cases = [
         ("requires_payment_method", IntentStatus::RequiresPayment),
@@ -446,10 +459,26 @@ async fn all_intents_are_listed_with_what_was_taken_and_given_back() {
     let foreign = &second.intents[0];
     assert_eq!((foreign.intent.booking, foreign.received, foreign.refunded), (None, Some(rupees(17_800)), None));
     assert_eq!(second.next, None);
-    let query = "created[gte]=1795352400&limit=100&expand[]=data.latest_charge";
+    let query = "limit=100&expand[]=data.latest_charge&created[gte]=1795352400";
     let asked = asked.lock().unwrap();
     assert_eq!(asked[0].call, format!("GET /v1/payment_intents?{query}"));
     assert_eq!(asked[1].call, format!("GET /v1/payment_intents?{query}&starting_after=pi_2"));
+}
+
+#[tokio::test]
+async fn a_provider_that_lists_nothing_by_time_is_listed_whole() {
+    let at = |number: usize, created: i64| entry(number, |entry| entry["created"] = json!(created));
+    let first = || entries(vec![at(1, 1_795_352_399), at(2, 1_795_352_400), at(3, 1_795_352_401)], true);
+    let (stripe, asked) = provider(vec![failure(400, "parameter_unknown"), first(), first()]).await;
+    let since: Timestamp = "2026-11-22T13:00:00.900Z".parse().unwrap();
+    for _ in 0..2 {
+        let page = stripe.intents(since, None).await.unwrap();
+        let listed: Vec<&str> = page.intents.iter().map(|listed| listed.intent.id.as_str()).collect();
+        assert_eq!((listed, page.next), (vec!["pi_2", "pi_3"], Some(pi("pi_3"))), "in whatever order they come");
+    }
+    let calls: Vec<String> = asked.lock().unwrap().iter().map(|asked| asked.call.clone()).collect();
+    assert!(calls[0].contains("created"), "{calls:?}");
+    assert!(calls[1..].iter().all(|call| !call.contains("created")), "asked by time once: {calls:?}");
 }
 
 #[tokio::test]
