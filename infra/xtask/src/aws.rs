@@ -56,7 +56,8 @@ impl Aws {
         Self { http: Http::new(), emulator: Some(host.to_owned()), caller }
     }
 
-    /// AWS's own API, as whoever the environment says. An answer may take as long as `patience`.
+    /// AWS's own API, or the emulator's at `AWS_ENDPOINT_URL`, as whoever the environment says. An answer may take as long
+    /// as `patience`.
     pub(crate) fn from_environment(patience: Duration) -> Result<Self, String> {
         let text =
             |name: &str| env::var_os(name).and_then(|value| value.into_string().ok()).filter(|it| !it.is_empty());
@@ -68,7 +69,8 @@ impl Aws {
             secret_key: must("AWS_SECRET_ACCESS_KEY")?,
             session_token: text("AWS_SESSION_TOKEN"),
         };
-        Ok(Self { http: Http::patient(patience), emulator: None, caller })
+        let emulator = text("AWS_ENDPOINT_URL").map(|url| emulator_at(&url)).transpose()?;
+        Ok(Self { http: Http::patient(patience), emulator, caller })
     }
 
     /// The address of a service, and its name for the signature.
@@ -125,6 +127,13 @@ impl Aws {
         }
         self.http.send(request, (call.method != "GET").then(|| call.body.clone()))
     }
+}
+
+/// The name and port of an emulator's address.
+fn emulator_at(url: &str) -> Result<String, String> {
+    let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
+    host.map(str::to_owned).ok_or_else(|| format!("AWS_ENDPOINT_URL: {url} is not http://HOST:PORT"))
 }
 
 impl Call<'_> {
@@ -191,6 +200,16 @@ mod tests {
         let xml = "<a><n>1</n><m>x</m></a><a><n>2</n></a>";
         assert_eq!(elements(xml, "n"), ["1", "2"]);
         assert!(elements(xml, "none").is_empty());
+    }
+
+    #[test]
+    fn an_emulator_is_a_name_and_a_port() {
+        assert_eq!(emulator_at("http://127.0.0.1:4566/").as_deref(), Ok("127.0.0.1:4566"));
+        for wrong in
+            ["https://lambda.eu-central-1.amazonaws.com", "http://", "http://127.0.0.1:4566/x", "127.0.0.1:4566"]
+        {
+            assert!(emulator_at(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod dynamodb_local;
 mod e2e;
 mod http;
 mod journey;
+mod localstripe;
 mod package;
 mod pay;
 mod read_only;
@@ -40,6 +41,8 @@ enum Command {
     DynamodbLocal,
     /// The real template and binaries on an emulated AWS: deployed, sold through, broken, mended, changed, deleted.
     E2e(e2e::E2e),
+    /// Settles payments at localstripe, a stand-in for Stripe, over lines that fail. Needs Python 3.9.
+    Localstripe,
     /// Builds every function as Lambda takes it, and weighs it.
     Package(package::Package),
     /// Lets nothing new begin, or everything again.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::ci(),
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
+        Command::Localstripe => localstripe::localstripe(),
         Command::Package(arguments) => package::package(&arguments),
         Command::ReadOnly(arguments) => read_only::read_only(&arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),

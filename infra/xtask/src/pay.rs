@@ -1,11 +1,16 @@
 //! Paying as a buyer's browser does, at whichever provider the platform works with.
 
+use serde_json::json;
 use ureq::http::{Request, request::Builder};
 
 use crate::http::{Answer, Http};
 
 /// The provider's name of a test card that pays.
 pub(crate) const CARD_THAT_PAYS: &str = "pm_card_visa";
+/// The provider's name of a test card that is declined when it is charged.
+pub(crate) const CARD_THAT_IS_DECLINED: &str = "pm_card_chargeCustomerFail";
+/// The number of a test card whose bank asks who pays.
+const NUMBER_THAT_ASKS: &str = "4000002500003155";
 
 /// Where buyers pay.
 #[derive(Clone)]
@@ -39,16 +44,44 @@ impl Provider {
 
     /// Pays `intent` with `card`.
     pub(crate) fn pay(&self, intent: &str, client_secret: &str, card: &str) -> Result<(), String> {
+        self.attempt(intent, client_secret, card)?.expect("paying", 200).map(drop)
+    }
+
+    /// Tries to pay `intent` with `card`, whatever comes of it.
+    pub(crate) fn attempt(&self, intent: &str, client_secret: &str, card: &str) -> Result<Answer, String> {
         let path = format!("payment_intents/{intent}");
         let confirm = self.request("POST", &format!("{path}/confirm"));
-        let answer = if self.attaches {
-            let attach = self.http.post_form(self.request("POST", &path), &[("payment_method", card)])?;
-            attach.expect("attaching the card", 200)?;
-            self.http.post_form(confirm, &[])?
-        } else {
-            self.http.post_form(confirm, &[("client_secret", client_secret), ("payment_method", card)])?
-        };
-        answer.expect("paying", 200).map(drop)
+        if !self.attaches {
+            return self.http.post_form(confirm, &[("client_secret", client_secret), ("payment_method", card)]);
+        }
+        // localstripe would have the charge that was declined before stand in the way for ever.
+        let card = json!({"payment_method": card, "latest_charge": null});
+        self.post(&path, &card)?.expect("attaching the card", 200)?;
+        self.http.post_form(confirm, &[])
+    }
+
+    fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, String> {
+        let request = self.request("POST", path).header("content-type", "application/json");
+        self.http.send(request, Some(body.to_string().into_bytes()))
+    }
+
+    /// A new card whose bank asks who pays. localstripe's way.
+    pub(crate) fn card_that_asks(&self) -> Result<String, String> {
+        let card = json!({"number": NUMBER_THAT_ASKS, "exp_month": 12, "exp_year": 2030, "cvc": "123"});
+        let made = self.post("payment_methods", &json!({"type": "card", "card": card}))?.expect("a card", 200)?.json();
+        made["id"].as_str().map(str::to_owned).ok_or_else(|| format!("a card without an id: {made}"))
+    }
+
+    /// Passes the bank's check, or fails it. localstripe's way.
+    pub(crate) fn answer_challenge(&self, intent: &str, client_secret: &str, passes: bool) -> Result<Answer, String> {
+        let answer = json!({"client_secret": client_secret, "success": passes});
+        self.post(&format!("payment_intents/{intent}/_authenticate"), &answer)
+    }
+
+    /// The intent's next cancellation will be answered and will not happen: what stands in front of localstripe sees to it.
+    pub(crate) fn pretend_to_cancel(&self, intent: &str) -> Result<Answer, String> {
+        let request = Request::post(format!("{}/_config/pretend", self.base_url));
+        self.http.send(request, Some(json!({"intent": intent}).to_string().into_bytes()))
     }
 
     /// The intent, as the provider has it. Needs a secret key.

@@ -3,7 +3,7 @@
 
 mod people;
 mod report;
-mod servers;
+pub(crate) mod servers;
 mod stack;
 mod stage;
 mod stories;
@@ -17,9 +17,12 @@ use crate::{
     package::{self, Arch},
     tools,
 };
-use report::Report;
+use report::{Report, Story};
 use stack::Stack;
 use stage::Stage;
+
+/// Tells a story.
+type Tell = fn(&Stack, &Stage) -> Result<(), String>;
 
 /// How to run.
 #[derive(Args)]
@@ -58,30 +61,41 @@ fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
     let stage = stage.ok_or("nothing is on sale, so nothing else can be tried")?;
     // Until the timer has done its work, the schedule must not do it.
     stack.schedule(false)?;
-    let here = &*stack;
-    let (timer, others) = thread::scope(|scope| {
-        let timer = scope.spawn(|| report::timed(|| stories::expiry(here, &stage)));
-        let others = [
-            (&stories::SALE, report::timed(|| stories::sale(here, &stage))),
-            (&stories::RACE, report::timed(|| stories::race(here, &stage))),
-            (&stories::WEBHOOKS, report::timed(|| stories::webhooks(here, &stage))),
-            (&stories::REFUND, report::timed(|| stories::refund(here, &stage))),
+    let (here, stage) = (&*stack, &stage);
+    let outcomes = thread::scope(|scope| {
+        // Each of these waits for a hold of the brief show to end.
+        let slow: [(&Story, Tell); 3] = [
+            (&stories::EXPIRY, stories::expiry),
+            (&stories::UNANSWERED, stories::unanswered),
+            (&stories::LATE, stories::late_payment),
         ];
-        (timer.join().unwrap_or_else(|_| report::panicked()), others)
+        let slow = slow.map(|(story, tell)| (story, scope.spawn(move || report::timed(|| tell(here, stage)))));
+        let others: [(&Story, Tell); 6] = [
+            (&stories::SALE, stories::sale),
+            (&stories::RACE, stories::race),
+            (&stories::WEBHOOKS, stories::webhooks),
+            (&stories::DECLINE, stories::decline),
+            (&stories::CHALLENGE, stories::challenge),
+            (&stories::REFUND, stories::refund),
+        ];
+        let others = others.map(|(story, tell)| (story, report::timed(|| tell(here, stage))));
+        let slow = slow.map(|(story, thread)| (story, thread.join().unwrap_or_else(|_| report::panicked())));
+        others.into_iter().chain(slow).collect::<Vec<_>>()
     });
-    for (story, outcome) in others {
+    for (story, outcome) in outcomes {
         report.add(here, story, outcome);
     }
-    report.add(here, &stories::EXPIRY, timer);
-    let swept = report::timed(|| stories::sweep(here, &stage));
+    let swept = report::timed(|| stories::sweep(here, stage));
     report.add(here, &stories::SWEEP, swept);
-    let called_off = report::timed(|| stories::call_off(here, &stage));
+    let called_off = report::timed(|| stories::call_off(here, stage));
     report.add(here, &stories::CALL_OFF, called_off);
-    let updated = report::timed(|| stories::update(stack, &stage));
+    let reconciled = report::timed(|| stories::reconcile(here, stage));
+    report.add(here, &stories::RECONCILE, reconciled);
+    let updated = report::timed(|| stories::update(stack, stage));
     report.add(stack, &stories::UPDATE, updated);
-    let redriven = report::timed(|| stories::poison(stack, &stage));
+    let redriven = report::timed(|| stories::poison(stack, stage));
     report.add(stack, &stories::POISON, redriven);
-    let deleted = report::timed(|| stories::teardown(stack, &stage));
+    let deleted = report::timed(|| stories::teardown(stack, stage));
     report.add(stack, &stories::TEARDOWN, deleted);
     Ok(())
 }

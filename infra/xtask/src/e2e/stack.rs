@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{servers::Server, tap::Tap};
 use crate::{
     aws::{ACCESS_KEY, Aws, REGION, SECRET_KEY, elements},
+    localstripe,
     run::{free_port, root},
     sam, tools,
 };
@@ -19,8 +20,6 @@ use crate::{
 /// The emulator, with what its CloudFormation and its JWT authorizers need. It and SAM want different versions of one
 /// library.
 const MINISTACK: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"];
-/// A payment provider with Stripe's API.
-const LOCALSTRIPE: &[&str] = &["localstripe==1.15.10"];
 
 /// The stack's name.
 const STACK: &str = "usher-e2e";
@@ -78,7 +77,7 @@ impl Stack {
             work: work.to_owned(),
             sam: sam::programs()?,
             ministack: tools::python("ministack", MINISTACK)?,
-            localstripe: tools::python("localstripe", LOCALSTRIPE)?,
+            localstripe: localstripe::programs()?,
         };
         for folder in ["home", "tmp"] {
             let folder = work.join(folder);
@@ -87,7 +86,8 @@ impl Stack {
         let (emulator_port, stripe_port) = (free_port()?, free_port()?);
         let tap = Tap::start(emulator_port).map_err(|why| format!("the tap: {why}"))?;
         let emulator = places.ministack(emulator_port, &tap)?;
-        let stripe = places.localstripe(stripe_port)?;
+        let python = places.command(&places.localstripe.join("python"));
+        let stripe = localstripe::start(python, stripe_port, &work.join("localstripe.log"))?;
         Ok(Self {
             aws: Aws::new(&format!("127.0.0.1:{emulator_port}")),
             tap,
@@ -187,7 +187,8 @@ impl Stack {
         Err(format!("sam {} failed:\n{}", arguments[0], String::from_utf8_lossy(&text)))
     }
 
-    fn endpoint(&self) -> String {
+    /// Where the emulator answers.
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.emulator_port)
     }
 
@@ -300,17 +301,5 @@ impl Places {
         // Every call is authorised by the caller's policies: a function can do what its role says and nothing else.
         command.env("AUTH", "true");
         Server::start(&mut command, &self.work.join("ministack.log"), &format!("{url}/_ministack/ready"))
-    }
-
-    /// Its own program listens on every interface of the machine.
-    fn localstripe(&self, port: u16) -> Result<Server, String> {
-        let program = format!(
-            "import logging; from aiohttp import web; from localstripe.server import app; \
-             logging.basicConfig(level=logging.INFO); web.run_app(app, host='127.0.0.1', port={port})"
-        );
-        let mut command = self.command(&self.localstripe.join("python"));
-        command.args(["-c", &program]);
-        let url = format!("http://127.0.0.1:{port}/js.stripe.com/v3/");
-        Server::start(&mut command, &self.work.join("localstripe.log"), &url)
     }
 }
