@@ -28,3 +28,4 @@ mod sam_local;
 mod scan;
 mod template;
 mod ticket;
+mod wire;

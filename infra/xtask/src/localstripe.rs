@@ -43,7 +43,7 @@ pub(crate) fn localstripe() -> Result<(), String> {
     command.env_clear().envs(KEPT.iter().filter_map(|name| env::var_os(name).map(|value| (name, value))));
     let server = start(command, port, &work.join("log"))?;
     let test =
-        ["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "--nocapture", "wire::localstripe"];
+        ["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "--test-threads=1", "wire::localstripe"];
     let url = format!("http://127.0.0.1:{port}");
     let tried = run_with("payments at localstripe, on lines that fail", "cargo", &test, &[(URL_VARIABLE, &url)]);
     tried.map_err(|why| format!("{why}; its last words:\n{}", server.last_lines()))

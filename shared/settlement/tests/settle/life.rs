@@ -102,6 +102,35 @@ async fn a_payment_that_processes_keeps_its_seats_until_it_is_decided() {
 }
 
 #[tokio::test]
+async fn a_bank_that_asks_is_waited_for_and_what_its_buyer_answers_counts() {
+    for (answer, paid) in [(Outcome::Approved, true), (Outcome::Declined, false)] {
+        let stage = Stage::open().await;
+        let (id, intent) = stage.begun().await;
+        stage.provider.attempt(&intent, Outcome::Challenged).unwrap();
+        let waiting = stage.hint(id).await;
+        assert_eq!((waiting.status, waiting.payment.failures.len()), (Status::Pending, 0), "asking is no failure");
+        stage.provider.attempt(&intent, answer).unwrap();
+        assert_eq!(stage.hint(id).await.is_paid(), paid);
+        if !paid {
+            stage.provider.attempt(&intent, Outcome::Approved).unwrap();
+            assert!(stage.hint(id).await.is_paid(), "another card pays");
+        }
+        stage.balance().await;
+    }
+}
+
+#[tokio::test]
+async fn a_bank_that_nobody_answers_keeps_nothing_after_the_holds_end() {
+    let stage = Stage::open().await;
+    let (id, intent) = stage.begun().await;
+    stage.provider.attempt(&intent, Outcome::Challenged).unwrap();
+    stage.overdue();
+    assert_eq!(stage.due(id).await.status, Status::Cancelled(Reason::Expired));
+    assert_eq!(stage.provider.attempt(&intent, Outcome::Approved), None, "there is nothing to answer any more");
+    stage.balance().await;
+}
+
+#[tokio::test]
 async fn two_failures_extend_the_hold_and_the_third_ends_it() {
     let stage = Stage::open().await;
     let (id, intent) = stage.begun().await;

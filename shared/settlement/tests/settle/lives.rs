@@ -16,6 +16,7 @@ use domain::{
     booking::Status,
     ids::{BookingId, IntentId},
     money::Money,
+    payment::IntentStatus,
     refund,
     settlement::Cause,
     time::SignedDuration,
@@ -104,15 +105,20 @@ async fn live(stage: &Stage, seed: u64) -> String {
     }
     assert_eq!(stage.claim(&wish).await, Claimed::Won, "the lives before this one left their seats");
     let_lines_fail(stage, &dice);
+    let mut broken = false;
     for act in 0..=dice.below(ACTS_MAX) {
         happen(stage, wish.id, &dice, act).await;
+        broken |= dice.in_hundred(5) && pay_what_was_cancelled(stage, wish.id).await;
     }
     // What the provider ponders, it decides in the end.
     if let Some(intent) = stage.provider.intents_of(wish.id).first() {
         drop(stage.provider.decide(&intent.id, dice.one_of(&[Outcome::Approved, Outcome::Declined])));
     }
     stage.rest().await;
-    // A webhook that was answered with an error is delivered again.
+    // Webhooks that were answered with an error are delivered again. Of a payment after the end nothing else tells.
+    if broken {
+        stage.settlement.drive(wish.id, Cause::Hint, None).await.unwrap();
+    }
     stage.settlement.refund_news(wish.id).await.unwrap();
     stage.rest().await;
     stage.balance_among(number..=number).await;
@@ -165,6 +171,19 @@ async fn happen(stage: &Stage, id: BookingId, dice: &Dice, act: u64) {
         }
         _ => drop(stage.settlement.drive(id, Cause::Due, None).await),
     }
+}
+
+/// The provider breaks its word: what it had cancelled before the booking ended is paid all the same. Answers whether it did.
+async fn pay_what_was_cancelled(stage: &Stage, id: BookingId) -> bool {
+    let Ok(Some(booking)) = stage.store.booking(id).await else { return false };
+    // Only the secret of an intent that is recorded was told.
+    let (Some(intent), Status::Cancelled(_)) = (&booking.payment.intent, booking.status) else { return false };
+    let dead = stage.provider.fetch(intent).await.is_ok_and(|intent| intent.status == IntentStatus::Cancelled);
+    if dead {
+        let taken = if stage.provider.takes_at_once() { IntentStatus::Captured } else { IntentStatus::Authorised };
+        stage.provider.force(intent, taken);
+    }
+    dead
 }
 
 async fn owe_part(stage: &Stage, id: BookingId, act: u64) {
