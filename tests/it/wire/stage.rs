@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::{
     ProviderError, Timestamp,
     booking::{Booking, SeatLine, Status},
-    hold::Taken,
+    hold::{Taken, Terms},
     ids::BookingId,
     payment::IntentStatus,
     settlement::Cause,
@@ -33,8 +33,8 @@ const ROUNDS_MAX: u32 = 12;
 const ROUND: SignedDuration = SignedDuration::from_mins(1);
 /// A hold with both its extensions is over by then.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(15);
-/// How long a call may take here: an unanswered one takes that long.
-const CALL: Duration = Duration::from_millis(700);
+/// How long a call may take where none is answered on purpose, so that they do not take long.
+const IMPATIENCE: Duration = Duration::from_millis(500);
 
 /// All timers are lost: what these tests prove waits for none.
 struct NoTimers;
@@ -57,13 +57,23 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
+    /// One that waits for answers as long as it takes.
     pub async fn open(bank: &'a Bank) -> Self {
+        Self::with(bank, Timeouts::default()).await
+    }
+
+    /// One that soon gives up waiting.
+    pub async fn impatient(bank: &'a Bank) -> Self {
+        Self::with(bank, Timeouts { connect: IMPATIENCE, total: IMPATIENCE }).await
+    }
+
+    async fn with(bank: &'a Bank, timeouts: Timeouts) -> Self {
         let engine = Engine::temporary().await;
         let store = table::impatient_store(&engine);
         sale::publish(&store).await;
         let line = Line::to(bank.address()).await;
         let mut settings = StripeSettings::new(format!("{}{}", line.url(), bank.prefix()), bank.key());
-        settings.timeouts = Timeouts { connect: CALL, total: CALL };
+        settings.timeouts = timeouts;
         let stripe = Stripe::new(settings).unwrap();
         let clock = Arc::new(ManualClock::at(sale::held_at()));
         let settlement = Settlement {
@@ -94,7 +104,7 @@ impl<'a> Stage<'a> {
     }
 
     pub async fn claim(&self, booking: &Booking) -> BookingId {
-        assert_eq!(self.store.claim(booking, 6).await.unwrap(), Claimed::Won);
+        assert_eq!(self.store.claim(booking, &Terms::within(6)).await.unwrap(), Claimed::Won);
         booking.id
     }
 
@@ -164,8 +174,11 @@ impl<'a> Stage<'a> {
             }
             Status::Cancelled(_) => assert_eq!((back, back), (taken, owed), "{booking:?} and {entries:?}"),
         }
-        let met =
-            self.store.look(&Booking { id: BookingId::from_uuid(Uuid::nil()), ..booking.clone() }, 6).await.unwrap();
+        let met = self
+            .store
+            .look(&Booking { id: BookingId::from_uuid(Uuid::nil()), ..booking.clone() }, &Terms::within(6))
+            .await
+            .unwrap();
         let sold = met.seats.iter().filter(|(_, taken)| *taken == Taken::Sold(id)).count();
         let expected = if booking.status == Status::Confirmed { booking.seats.len() } else { 0 };
         assert_eq!(sold, expected, "{:?}", met.seats);

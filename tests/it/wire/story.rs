@@ -146,7 +146,7 @@ async fn owe_part(stage: &Stage<'_>, id: BookingId) {
 
 /// One telling, in which call number `unlucky` meets `lie`. Answers the booking at rest, and how many calls were told.
 async fn tell_with(bank: &Bank, story: Story, lie: Lie, unlucky: u64) -> (Booking, u64) {
-    let stage = Stage::open(bank).await;
+    let stage = if lie == Lie::Unanswered { Stage::impatient(bank).await } else { Stage::open(bank).await };
     let id = stage.claim(&stage.wish("ada", SEAT)).await;
     stage.line.set(Some(Arc::new(move |call, number| {
         let cancels = call.starts_with("POST ") && call.contains("/cancel ");

@@ -173,15 +173,14 @@ impl Life {
                 self.owe(in_full(&self.booking), Status::Cancelled(Reason::ShowCancelled));
                 reference.call_off();
             }
-            Act::Cancel(_) | Act::CallOff => {}
             Act::Settle(line) => {
                 if self.settle(*line) {
                     assert_eq!(given_back(&self.booking, &self.refunds), reference.owed, "done, and not all of it");
                 }
             }
             Act::Fail(which) if !self.refunds.is_empty() => which.get_mut(&mut self.refunds).accepted = false,
-            Act::Fail(_) => {}
             Act::News => self.news(),
+            Act::Cancel(_) | Act::CallOff | Act::Fail(_) => {}
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const CALL_OFF: Story = Story {
 };
 /// The books are compared on the deployed stack.
 pub(crate) const RECONCILE: Story =
-    Story { name: "cargo xtask reconcile --function: the provider's books agree with ours", functions: &["reconcile"] };
+    Story { name: "cargo xtask reconcile --function finds the books in order", functions: &["reconcile"] };
 
 /// Cancelling gives the money back, once, and the seat.
 pub(crate) fn refund(stack: &Stack, stage: &Stage) -> Result<(), String> {

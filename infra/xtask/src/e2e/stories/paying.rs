@@ -23,20 +23,18 @@ const MAIL_WITHIN: Duration = Duration::from_secs(60);
 
 /// Cards are declined.
 pub(crate) const DECLINE: Story = Story {
-    name: "a card is declined: once, then another pays; three times, and the hold ends",
+    name: "declined once and paid by another card; declined thrice and over",
     functions: &["webhook", "confirm", "relay", "notification"],
 };
 /// The bank wants to know who pays (3-D Secure).
 pub(crate) const CHALLENGE: Story =
     Story { name: "3-D Secure: refused by its buyer, then passed, then captured", functions: &["confirm", "webhook"] };
 /// Nobody answers the bank.
-pub(crate) const UNANSWERED: Story = Story {
-    name: "3-D Secure: nobody answers, and the hold ends with nothing to pay",
-    functions: &["sweep", "confirm"],
-};
+pub(crate) const UNANSWERED: Story =
+    Story { name: "3-D Secure: nobody answers, and the hold ends", functions: &["sweep", "confirm"] };
 /// A payment arrives when its hold is over.
 pub(crate) const LATE: Story = Story {
-    name: "late payments: the same seat where it is free, else let go and told",
+    name: "late payments: the same seat again, or else let go and told",
     functions: &["sweep", "webhook", "relay", "notification"],
 };
 
