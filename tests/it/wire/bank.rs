@@ -1,6 +1,6 @@
 //! The providers behind the line, as a buyer's browser and an accountant see them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use domain::{
     ids::BookingId,
@@ -12,6 +12,8 @@ use usher::{Options, Platform, sandbox::WebhookMode};
 
 /// Any key will do at localstripe.
 const LOCALSTRIPE_KEY: &str = "sk_test_wire";
+/// How long a buyer waits for the provider.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A card whose bank asks who pays.
 const NUMBER_THAT_ASKS: &str = "4000002500003155";
 
@@ -51,7 +53,7 @@ impl Bank {
     pub async fn localstripe() -> Self {
         #[expect(clippy::disallowed_methods, reason = "whoever starts it says where it is")]
         let url = std::env::var("LOCALSTRIPE_URL").expect("LOCALSTRIPE_URL: run `cargo xtask localstripe`");
-        let http = Client::new();
+        let http = browser();
         http.delete(format!("{url}/_config/data")).send().await.unwrap().error_for_status().unwrap();
         Self::Localstripe(url, http)
     }
@@ -97,7 +99,7 @@ impl Bank {
                     Card::Asks => "pm_card_authenticationRequired",
                 };
                 let form = [("payment_method", card), ("client_secret", intent.client_secret.as_deref().unwrap())];
-                answered(self.call(&Client::new(), true, &confirm).form(&form)).await;
+                answered(self.call(&browser(), true, &confirm).form(&form)).await;
             }
             Self::Localstripe(_, http) => {
                 let card = match card {
@@ -177,6 +179,10 @@ fn meaning(status: &str) -> IntentStatus {
         "canceled" => IntentStatus::Cancelled,
         other => panic!("an intent that is '{other}'"),
     }
+}
+
+fn browser() -> Client {
+    Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
 async fn answered(request: RequestBuilder) -> Response {

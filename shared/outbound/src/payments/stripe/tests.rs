@@ -136,7 +136,8 @@ async fn a_stored_refusal_does_not_keep_a_refund_from_its_buyer_for_a_day() {
     let made = json!({"id": "re_1", "amount": 8_900, "currency": "inr", "status": "succeeded"});
     let poor = || failure(402, "balance_insufficient");
     let (stripe, asked) = provider(vec![poor(), replayed(poor()), say(200, made)]).await;
-    let refund = || stripe.refund(&pi("pi_1"), booking(1), rupees(8_900), 0);
+    let intent = pi("pi_1");
+    let refund = || stripe.refund(&intent, booking(1), rupees(8_900), 0);
     assert!(matches!(refund().await, Err(ProviderError::Refused(_))), "there was no money to give back");
     assert!(refund().await.unwrap().accepted, "now there is");
     let keys: Vec<_> = asked.lock().unwrap().iter().map(|asked| asked.headers["idempotency-key"].clone()).collect();
