@@ -77,7 +77,7 @@ async fn no_line_says_who_bought_or_by_which_secret() {
     }
 
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let settings = ["PAYMENT_SECRET_KEY", "PAYMENT_WEBHOOK_SECRET", "BOOKING_ID_KEY", "DEV_TOKEN_KEY"];
+    let settings = ["PAYMENT_SECRET_KEY", "PAYMENT_WEBHOOK_SECRET", "BOOKING_ID_KEY", "ADMISSION_KEY", "DEV_TOKEN_KEY"];
     let mut hidden = vec![
         BUYER.to_owned(),
         token,

@@ -22,6 +22,7 @@ mod metrics;
 mod openapi;
 mod payment;
 mod promises;
+mod queue;
 mod races;
 mod reconcile;
 mod sam_local;

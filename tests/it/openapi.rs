@@ -183,9 +183,16 @@ fn matches(pattern: &str, text: &str) -> bool {
         (1..=32).contains(&part.len()) && part.bytes().all(is_safe)
     };
     let pattern = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).expect("an anchored pattern");
+    let is_hex = |hex: &str, digits: usize| {
+        hex.len() == digits && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    match pattern {
+        "[0-9a-f]{64}" => return is_hex(text, 64),
+        "[01]-[0-9]{13}-[0-9a-f]{32}" => return text.parse::<domain::queue::Place>().is_ok(),
+        _ => {}
+    }
     if let Some(prefix) = pattern.strip_suffix("[0-9a-f]{32}") {
-        let hex = text.strip_prefix(prefix).unwrap_or_default();
-        return hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        return is_hex(text.strip_prefix(prefix).unwrap_or_default(), 32);
     }
     match pattern {
         "[A-Z]{3}" => text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
@@ -250,12 +257,13 @@ async fn an_answer_that_differs_from_the_document_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_answered_is_what_the_document_says() {
-    let stage = Stage::open().await;
+    let mut stage = Stage::open().await;
     let contract = Contract::of(&stage).await;
     organise(&stage, &contract).await;
     browse(&stage, &contract).await;
     book(&stage, &contract).await;
     pay(&stage, &contract).await;
+    wait(&mut stage, &contract).await;
     run(&stage, &contract).await;
     scan(&stage, &contract).await;
     let url = "/v1/webhooks/payments";
@@ -370,6 +378,32 @@ async fn scan(stage: &Stage, contract: &Contract) {
     contract.answers("GET /v1/shows/{showId}/scans", 200, dora.get(&path).await);
     let path = format!("/v1/shows/{}/revocations", stage.show);
     contract.answers("GET /v1/shows/{showId}/revocations", 200, dora.get(&path).await);
+}
+
+async fn wait(stage: &mut Stage, contract: &Contract) {
+    let usual = std::mem::take(&mut stage.show);
+    stage.show = stage.publish(&hall(), &json!({"standard": 500})).await;
+    let path = |what: &str| format!("/v1/shows/{}/queue{what}", stage.show);
+    let (join, exchange) = ("POST /v1/shows/{showId}/queue", "POST /v1/shows/{showId}/queue/admission");
+    let ada = stage.buyer("ada");
+    contract.answers(join, 409, stage.buyer("bob").post(&format!("/v1/shows/{usual}/queue"), &json!({})).await);
+    contract.answers("GET /v1/shows/{showId}/queue", 404, stage.get(&format!("/v1/shows/{usual}/queue")).await);
+    let opened = json!({"waitingRoom": {"enabled": true, "opensAt": "2026-01-01T00:00:00Z", "admissionsMax": 50}});
+    contract.sends("PATCH /v1/shows/{showId}", &opened);
+    let patched = stage.organiser().patch(&format!("/v1/shows/{}", stage.show), &opened).await;
+    contract.answers("PATCH /v1/shows/{showId}", 200, patched);
+    contract.sends(join, &json!({}));
+    let place = contract.answers(join, 200, ada.post(&path(""), &json!({})).await);
+    contract.answers("GET /v1/shows/{showId}/queue", 200, stage.get(&path("")).await);
+    contract.answers(exchange, 400, ada.post(&path("/admission"), &json!({})).await);
+    let command = json!({"queueToken": place["queueToken"]});
+    contract.sends(exchange, &command);
+    let granted = eventually("ada is let in", async || {
+        let answer = ada.post(&path("/admission"), &command).await;
+        (answer.status == 200).then_some(answer)
+    });
+    contract.answers(exchange, 200, granted.await);
+    stage.show = usual;
 }
 
 async fn run(stage: &Stage, contract: &Contract) {

@@ -39,8 +39,8 @@ fn of_response(status: u16, body: &str) -> String {
 
 /// The name of the template's function, as `sam local invoke` wants it.
 fn logical_id(function: &str) -> String {
-    let (first, rest) = function.split_at(1);
-    format!("{}{rest}Function", first.to_uppercase())
+    let capital = |word: &str| format!("{}{}", word[..1].to_uppercase(), &word[1..]);
+    format!("{}Function", function.split('-').map(capital).collect::<String>())
 }
 
 #[tokio::test(flavor = "multi_thread")]

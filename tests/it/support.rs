@@ -172,6 +172,7 @@ impl Stage {
             base_url: self.platform.base_url(),
             token: self.platform.token(name, roles),
             show: self.show.clone(),
+            admission: None,
         }
     }
 
@@ -221,11 +222,29 @@ pub struct Person {
     base_url: String,
     token: String,
     show: String,
+    admission: Option<String>,
 }
 
 impl Person {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token)
+        let request = self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        self.admission.iter().fold(request, |request, token| request.header("Usher-Admission", token))
+    }
+
+    /// The same person, showing this admission with every request.
+    pub fn admitted(&self, token: &Value) -> Self {
+        Self { admission: token.as_str().map(str::to_owned), ..self.clone() }
+    }
+
+    /// Joins the show's waiting room, or asks for their place.
+    pub async fn join(&self) -> Value {
+        self.post(&format!("/v1/shows/{}/queue", self.show), &json!({})).await.expect(200)
+    }
+
+    /// Exchanges a place.
+    pub async fn exchange(&self, place: &Value) -> Answer {
+        let path = format!("/v1/shows/{}/queue/admission", self.show);
+        self.post(&path, &json!({"queueToken": place["queueToken"]})).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use testkit::template;
 
 /// The routes that need no token. Webhooks prove themselves by their signature.
-const OPEN_ROUTES: [&str; 10] = [
+const OPEN_ROUTES: [&str; 11] = [
     "GET /v1/events",
     "GET /v1/events/{eventId}",
     "GET /v1/events/{eventId}/shows",
@@ -14,6 +14,7 @@ const OPEN_ROUTES: [&str; 10] = [
     "GET /v1/shows/{showId}",
     "GET /v1/shows/{showId}/availability",
     "GET /v1/shows/{showId}/plan",
+    "GET /v1/shows/{showId}/queue",
     "GET /v1/shows/{showId}/sections/{sectionId}/availability",
     "GET /v1/shows/{showId}/sections/{sectionId}/plan",
     "POST /v1/webhooks/payments",
@@ -120,7 +121,7 @@ fn a_function_reads_secrets_from_where_they_are_kept_and_may() {
             assert!(granted.contains(&may), "{id} may not read {name}");
         }
     }
-    assert_eq!(secrets, 19, "each is looked at");
+    assert_eq!(secrets, 22, "each is looked at");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         assert!(parameter["NoEcho"].is_null() || name == "DevTokenKey", "{name} would carry a secret");
     }
@@ -190,7 +191,7 @@ fn dead_letters_are_kept_and_somebody_is_told() {
         .map(|alarm| named(&alarm["Dimensions"][0]["Value"]).replace(".QueueName", ".Arn"))
         .collect();
     assert_eq!(dead, watched, "an alarm for each queue of dead letters");
-    assert_eq!(dead.len(), queues.len() - 1, "every queue but the timers' holds dead letters");
+    assert_eq!(dead.len(), queues.len() - 2, "every queue but the timers' and the ticks' holds dead letters");
 }
 
 #[test]
@@ -216,10 +217,26 @@ fn whoever_changes_something_shows_a_token() {
     }
 }
 
+/// Besides the limits by address and account that stand before every function, and the firewall's on everything under
+/// `/queue`.
+#[test]
+fn joining_is_throttled() {
+    let template = parsed();
+    let limits = &template["Resources"]["Stage"]["Properties"]["RouteSettings"];
+    for route in ["POST /v1/shows/{showId}/queue", "POST /v1/shows/{showId}/queue/admission"] {
+        for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+            assert_eq!(limits[route][limit]["Ref"], "QueueRateLimit", "{route}");
+        }
+    }
+    // A join is one write, and no partition takes more than a thousand a second.
+    let most = template["Parameters"]["QueueRateLimit"]["Default"].as_u64().unwrap();
+    assert!(most <= 1_000 * u64::from(domain::queue::QUEUE_SHARDS) / 2, "{most}");
+}
+
 #[test]
 fn what_people_own_is_encrypted_protected_and_kept() {
     let template = parsed();
-    for id in ["Table", "Tickets", "Users", "TicketSecret", "BookingIdSecret"] {
+    for id in ["Table", "Tickets", "Users", "TicketSecret", "BookingIdSecret", "AdmissionSecret"] {
         assert_eq!(template["Resources"][id]["DeletionPolicy"], "Retain", "{id}");
         assert_eq!(template["Resources"][id]["UpdateReplacePolicy"], "Retain", "{id}");
     }
@@ -279,7 +296,7 @@ fn whoever_reads_the_stream_is_not_woken_by_what_they_write() {
                 let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
                 let prefixes = pattern["dynamodb"]["Keys"]["PK"]["S"].as_array().unwrap();
                 for prefix in prefixes.iter().map(|prefix| prefix["prefix"].as_str().unwrap()) {
-                    let written = ["AVAIL#", "LEDGER#"];
+                    let written = ["AVAIL#", "LEDGER#", "ARRIVALS#", "ADMITTED#"];
                     assert!(prefix.contains('#') && !written.contains(&prefix), "{id} is woken by {prefix}");
                 }
             }

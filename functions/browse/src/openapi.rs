@@ -6,6 +6,7 @@ mod door;
 mod money;
 mod operation;
 mod parts;
+mod queue;
 mod schemas;
 
 use std::sync::LazyLock;
@@ -68,7 +69,7 @@ fn document() -> Value {
 
 fn operations() -> Vec<Operation> {
     let groups = [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations()];
-    let groups = groups.into_iter().chain([door::operations(), machines()]);
+    let groups = groups.into_iter().chain([queue::operations(), door::operations(), machines()]);
     groups.flatten().collect()
 }
 
@@ -201,7 +202,8 @@ fn booking_example() -> Value {
 fn holds() -> Vec<Operation> {
     let hold = |route, id, summary| {
         let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused"];
-        let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).refuses(&problems).stored();
+        let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).admitted();
+        let operation = operation.refuses(&problems).stored();
         let operation = operation.proved().refuses(&["code-invalid", "code-spent"]);
         operation.answers(201, "Booking", "The hold: a booking that is not paid yet", &booking_example())
     };

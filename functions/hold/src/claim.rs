@@ -11,6 +11,7 @@ use domain::{
     error::Unavailable,
     hold::{Churn, Claimant, Obstacles, Terms, Verdict, Wish, check_on_sale, decide, judge, spread},
     ids::{AccessCode, AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId, UserId},
+    queue::Admission,
     settlement::Cause,
     time::SignedDuration,
 };
@@ -41,6 +42,7 @@ impl App {
         let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
         let cap = show.max_seats_per_buyer();
+        let admission = self.admission(&show, caller, shown.admission);
         let ttl = SignedDuration::from_secs(i64::from(show.hold_ttl_seconds(self.options.hold_ttl_seconds)));
         let presented: Option<AccessCode> = shown.code.and_then(|code| code.parse().ok());
         let wish = &wish.clone().presenting(presented.as_ref());
@@ -51,18 +53,28 @@ impl App {
         let planned = match admitted {
             Ok((churn, code)) => {
                 let (buyer, email) = (caller.user.clone(), caller.email.clone());
-                let claimant = Claimant { id, buyer, email, ttl, cap, code };
-                self.plan_claim(&show, wish, claimant).await.map(|booking| (booking, churn))
+                let admitted_as = admission.map(|admission| admission.id);
+                let claimant = Claimant { id, buyer, email, ttl, cap, code, admission: admitted_as };
+                self.plan_claim(&show, wish, claimant, admission.as_ref()).await.map(|booking| (booking, churn))
             }
             Err(error) => Err(error),
         };
         match planned {
             Ok((booking, churn)) => {
-                self.take(booking, &show, &Terms { churn: Some(churn), ..Terms::within(cap) }).await
+                let terms = admission.map_or(Terms::within(cap), |admission| {
+                    Terms::under(cap, admission.id, self.settlement.clock.now())
+                });
+                self.take(booking, &show, &Terms { churn: Some(churn), ..terms }).await
             }
             Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// The admission that the caller shows, where the show asks for one. What the table thinks of it, the claim finds out.
+    fn admission(&self, show: &Show, caller: &Caller, token: Option<&str>) -> Option<Admission> {
+        let token = token.filter(|_| show.waiting_room.enabled)?;
+        self.options.admission_key.admission(token, show.id, &caller.user)
     }
 
     /// A request that would be refused now may have been granted before: then that is still the answer.
@@ -117,11 +129,17 @@ impl App {
     }
 
     /// The booking that is wanted, priced by the plan, if the show sells.
-    async fn plan_claim(&self, show: &Show, wish: &Wish, claimant: Claimant) -> Result<Booking, Error> {
+    async fn plan_claim(
+        &self,
+        show: &Show,
+        wish: &Wish,
+        claimant: Claimant,
+        admission: Option<&Admission>,
+    ) -> Result<Booking, Error> {
         let now = self.settlement.clock.now();
         match claimant.code {
             Some(_) => check_presale(show, now)?,
-            None => check_on_sale(show, now)?,
+            None => check_on_sale(show, admission, now)?,
         }
         let mut seats: HashMap<&SeatId, CategoryId> = HashMap::new();
         for seat in wish.seats() {

@@ -13,6 +13,7 @@ use domain::{
     challenge::BITS_MAX,
     hold::Wish,
     ids::{AreaId, CategoryId, SeatId, SectionId, ShowId},
+    queue::TokenKey,
 };
 use edge::{
     Auth, Body, Call, Reply, Request, Response, Settings,
@@ -30,6 +31,8 @@ use store::cache::Catalogue;
 
 use crate::hints::Hints;
 
+/// The header that an admission is shown in.
+const ADMISSION: &str = "usher-admission";
 /// The shortest key that booking ids are derived with, in bytes.
 const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
 
@@ -42,13 +45,14 @@ const CHALLENGE_BITS_DEFAULT: u32 = 18;
 pub struct Options {
     auth: Auth,
     booking_id_key: Vec<u8>,
+    admission_key: TokenKey,
     hold_ttl_seconds: u32,
     churn_holds_max: u32,
     challenge_bits: u32,
 }
 
 impl Options {
-    /// From `BOOKING_ID_KEY`, `HOLD_TTL_SECONDS` (600), `CHURN_HOLDS_MAX` (300), `CHALLENGE_BITS` (18) and whatever names callers. Where the table is local, a hold may
+    /// From `BOOKING_ID_KEY`, `ADMISSION_KEY`, `HOLD_TTL_SECONDS` (600), `CHURN_HOLDS_MAX` (300), `CHALLENGE_BITS` (18) and whatever names callers. Where the table is local, a hold may
     /// live as short as a second, so that expiry can be watched.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -62,6 +66,7 @@ impl Options {
         Self {
             auth: settings.auth(),
             booking_id_key: key,
+            admission_key: settings.admission_key(),
             hold_ttl_seconds,
             churn_holds_max: settings.number("CHURN_HOLDS_MAX", 1..=u32::MAX, CHURN_HOLDS_MAX_DEFAULT),
             challenge_bits: settings.number("CHALLENGE_BITS", 0..=BITS_MAX, CHALLENGE_BITS_DEFAULT),
@@ -101,13 +106,16 @@ pub(crate) struct Shown<'a> {
     code: Option<&'a str>,
     /// The solution of a challenge.
     proof: Option<&'a str>,
+    /// An admission of the waiting room.
+    admission: Option<&'a str>,
     /// Its caller is about to be limited.
     is_strained: bool,
 }
 
 impl<'a> Shown<'a> {
     fn new(call: &'a Call<'_>, code: Option<&'a str>) -> Self {
-        Self { code, proof: call.header("usher-proof"), is_strained: call.is_strained() }
+        let (proof, admission) = (call.header("usher-proof"), call.header(ADMISSION));
+        Self { code, proof, admission, is_strained: call.is_strained() }
     }
 }
 

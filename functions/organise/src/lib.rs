@@ -9,6 +9,7 @@ mod refunds;
 mod sales;
 mod shows;
 mod venues;
+mod waiting_room;
 
 use std::sync::Arc;
 

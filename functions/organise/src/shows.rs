@@ -7,13 +7,14 @@ use domain::{
     catalogue::{HOLD_TTL_SECONDS, SEATS_PER_BUYER, Show, ShowStatus, WaitingRoom},
     ids::{CategoryId, EventId, ShowId, UserId, VenueId},
     money::Currency,
+    queue::ADMISSIONS_MAX,
     refund::{self, Policy},
 };
 use edge::{Call, Reply, catalogue::ShowView, http::BODY_BYTES_MAX};
 use serde::Deserialize;
 use store::plan::PlanOverview;
 
-use crate::{App, check::Check, command, new_id, organiser};
+use crate::{App, check::Check, command, new_id, organiser, waiting_room};
 
 /// Times a change is tried when others change the show or its event.
 const CHANGE_TRIES_MAX: u32 = 4;
@@ -34,15 +35,10 @@ struct CreateShow {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WantedWaitingRoom {
+pub(crate) struct WantedWaitingRoom {
     enabled: bool,
     opens_at: Option<Timestamp>,
-}
-
-impl From<WantedWaitingRoom> for WaitingRoom {
-    fn from(wanted: WantedWaitingRoom) -> Self {
-        Self { enabled: wanted.enabled, opens_at: wanted.opens_at }
-    }
+    admissions_max: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +78,12 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         prices,
         max_seats_per_buyer: wanted.max_seats_per_buyer,
         hold_ttl_seconds: wanted.hold_ttl_seconds,
-        waiting_room: wanted.waiting_room.map(WaitingRoom::from).unwrap_or_default(),
+        waiting_room: wanted_room(WaitingRoom::default(), wanted.waiting_room),
         refund_policy,
         created_at: now,
         version: 1,
     };
+    let show = waiting_room::keep(app, &show).await?;
     let show = app.store.create_show(&show, &venue.name, &plan.areas, &fingerprint).await?;
     Ok(Reply::json(201, &ShowView::new(&show, app.hold_ttl_seconds)))
 }
@@ -112,6 +109,7 @@ fn check_show(
     }
     check.within("/maxSeatsPerBuyer", wanted.max_seats_per_buyer, &SEATS_PER_BUYER);
     check.within("/holdTtlSeconds", wanted.hold_ttl_seconds, &HOLD_TTL_SECONDS);
+    check_room(&mut check, wanted.waiting_room, wanted.starts_at);
     let currency = wanted.currency.parse::<Currency>();
     if currency.is_err() {
         check.fault("/currency", "not an ISO 4217 currency code");
@@ -138,7 +136,7 @@ pub(crate) async fn change(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let wanted: ChangeShow = call.body(BODY_BYTES_MAX)?;
     for _ in 0..CHANGE_TRIES_MAX {
         let show = own(app, id, &caller.user).await?;
-        let changed = changed(&show, &wanted)?;
+        let changed = waiting_room::keep(app, &changed(&show, &wanted)?).await?;
         if changed == show {
             return Ok(Reply::json(200, &ShowView::new(&show, app.hold_ttl_seconds)));
         }
@@ -168,7 +166,26 @@ fn changed(show: &Show, wanted: &ChangeShow) -> Result<Show, Refusal> {
     check.within("/holdTtlSeconds", wanted.hold_ttl_seconds, &HOLD_TTL_SECONDS);
     changed.max_seats_per_buyer = wanted.max_seats_per_buyer.or(show.max_seats_per_buyer);
     changed.hold_ttl_seconds = wanted.hold_ttl_seconds.or(show.hold_ttl_seconds);
-    changed.waiting_room = wanted.waiting_room.map_or(show.waiting_room, WaitingRoom::from);
+    check_room(&mut check, wanted.waiting_room, show.starts_at);
+    changed.waiting_room = wanted_room(show.waiting_room, wanted.waiting_room);
     check.done()?;
     Ok(changed)
+}
+
+/// `room` as it is wanted: what is not said stays.
+fn wanted_room(room: WaitingRoom, wanted: Option<WantedWaitingRoom>) -> WaitingRoom {
+    let Some(wanted) = wanted else { return room };
+    WaitingRoom {
+        enabled: wanted.enabled,
+        opens_at: wanted.opens_at.or(room.opens_at),
+        admissions_max: wanted.admissions_max.or(room.admissions_max),
+    }
+}
+
+fn check_room(check: &mut Check, wanted: Option<WantedWaitingRoom>, starts_at: Timestamp) {
+    let Some(wanted) = wanted else { return };
+    if wanted.opens_at.is_some_and(|opens_at| opens_at > starts_at) {
+        check.fault("/waitingRoom/opensAt", "the doors would open after the show begins");
+    }
+    check.within("/waitingRoom/admissionsMax", wanted.admissions_max, &ADMISSIONS_MAX);
 }

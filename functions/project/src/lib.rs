@@ -1,5 +1,8 @@
 //! `project`: from changed seats to what maps show. It never applies a change: it reads the row as it is now and writes
-//! it whole, so that batches that repeat, come late or come in pieces end in the same availability.
+//! it whole, so that batches that repeat, come late or come in pieces end in the same availability. Waiting rooms it counts:
+//! there each partition remembers up to where it has counted.
+
+mod counts;
 
 use std::collections::BTreeMap;
 
@@ -48,7 +51,8 @@ struct Touched {
 /// Refreshes every row that the batch touches. Names the first record whose row could not be refreshed: the platform
 /// sends the batch again from there.
 pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
-    let rows = touched(&event.records);
+    let (rooms, seats): (Vec<_>, Vec<_>) = event.records.iter().enumerate().partition(|(_, it)| counts::is_counted(it));
+    let rows = touched(&seats);
     // Collected, so that the borrowing closure is not part of the future: it must be `Send` for any borrow.
     let refreshed = rows.iter().map(|(row, touched)| async move {
         let outcome = refresh(app, row, touched).await;
@@ -59,10 +63,11 @@ pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
         })
     });
     let failed: Vec<_> = stream::iter(refreshed.collect::<Vec<_>>()).buffer_unordered(ROWS_AT_ONCE).collect().await;
+    let uncounted = counts::count(app, &rooms).await;
     // Also where rows failed: while they do, the lag grows with every try.
     metrics::since_oldest(Metric::MapLagMilliseconds, &event.records);
     let mut response = DynamoDbEventResponse::default();
-    if let Some((_, sequence)) = failed.into_iter().flatten().min() {
+    if let Some((_, sequence)) = failed.into_iter().flatten().chain(uncounted).min() {
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(sequence);
         response.batch_item_failures.push(failure);
@@ -70,9 +75,9 @@ pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
     response
 }
 
-fn touched(records: &[DynamodbRecord]) -> BTreeMap<RowKey, Touched> {
+fn touched(records: &[(usize, &DynamodbRecord)]) -> BTreeMap<RowKey, Touched> {
     let mut rows: BTreeMap<RowKey, Touched> = BTreeMap::new();
-    for (number, record) in records.iter().enumerate() {
+    for &(number, record) in records {
         let Some((row, sequence)) = row_of(record) else {
             tracing::warn!(record.id = record.event_id, "record {} is no seat's; it is skipped", record.event_id);
             continue;

@@ -15,6 +15,7 @@ use outbound::{
         circuit::Circuit,
         stripe::{Stripe, StripeSettings},
     },
+    ticks::LocalTicks,
     timers::Timers,
 };
 use serde_json::Value;
@@ -186,6 +187,18 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
         "reconcile" => {
             let app = reconcile::App { settlement: settlement(settings, &ports)? };
             ("reconcile", events!(app, reconcile::handle))
+        }
+        "queue" => {
+            let ticks = Arc::new(LocalTicks::new(ports.queues.named("Ticks").map_err(Failure)?));
+            let app = queue::App::new(settings, ports.store, ticks, ports.clock);
+            settings.check()?;
+            ("queue", http!(app, queue::handle))
+        }
+        "queue-admit" => {
+            let ticks = Arc::new(LocalTicks::new(ports.queues.named("Ticks").map_err(Failure)?));
+            let app = queue_admit::App::new(settings, ports.store, ticks, ports.clock);
+            settings.check()?;
+            ("queue-admit", events!(app, queue_admit::handle))
         }
         "project" => ("project", events!(project::App::new(ports.store), refresh)),
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),

@@ -32,6 +32,8 @@ pub(crate) fn gather(
         ("STACK_NAME", "local".to_owned()),
         ("TABLE_NAME", TABLE.to_owned()),
         ("TIMER_QUEUE_URL", "local".to_owned()),
+        ("TICK_QUEUE_URL", "local".to_owned()),
+        ("ADMISSIONS_MAX", domain::queue::ADMISSIONS_MAX_DEFAULT.to_string()),
         ("EVENT_BUS_NAME", "local".to_owned()),
         ("TICKET_BUCKET", "local".to_owned()),
         ("MAIL_FROM", "tickets@usher.example".to_owned()),
@@ -74,18 +76,21 @@ pub(crate) fn of_function(values: &Values, declared: &[String]) -> edge::Setting
 /// The directory cannot be read or written.
 pub(crate) fn secrets(directory: &Path) -> io::Result<Values> {
     let file = directory.join(SECRETS_FILE);
-    match std::fs::read(&file) {
-        Ok(text) => Ok(serde_json::from_slice(&text)?),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            let made = make_secrets()?;
-            // Whole or not at all: a half-written file would stop every later start.
-            let draft = directory.join(".secrets.draft");
-            std::fs::write(&draft, serde_json::to_vec_pretty(&made)?)?;
-            std::fs::rename(draft, file)?;
-            Ok(made)
-        }
-        Err(why) => Err(why),
+    let kept: Values = match std::fs::read(&file) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Values::new(),
+        Err(why) => return Err(why),
+    };
+    // A secret that came with a newer version joins those of an older directory.
+    let mut all = make_secrets()?;
+    all.extend(kept.clone());
+    if all != kept {
+        // Whole or not at all: a half-written file would stop every later start.
+        let draft = directory.join(".secrets.draft");
+        std::fs::write(&draft, serde_json::to_vec_pretty(&all)?)?;
+        std::fs::rename(draft, file)?;
     }
+    Ok(all)
 }
 
 fn make_secrets() -> io::Result<Values> {
@@ -99,6 +104,7 @@ fn make_secrets() -> io::Result<Values> {
     let letters = || Ok::<_, io::Error>(random()?.replace(|c: char| !c.is_ascii_alphanumeric(), "x"));
     Ok(Values::from([
         ("BOOKING_ID_KEY".to_owned(), random()?),
+        ("ADMISSION_KEY".to_owned(), random()?),
         ("TICKET_SIGNING_KEY".to_owned(), digits()?),
         ("DEV_TOKEN_KEY".to_owned(), random()?),
         ("PAYMENT_SECRET_KEY".to_owned(), format!("sk_test_{}", letters()?)),
@@ -136,6 +142,12 @@ mod tests {
         let made = secrets(directory.path()).unwrap();
         assert_eq!(secrets(directory.path()).unwrap(), made);
         assert_eq!(made["TICKET_SIGNING_KEY"].len(), 2 * SECRET_BYTES);
+        let mut older = made.clone();
+        older.remove("ADMISSION_KEY");
+        std::fs::write(directory.path().join(SECRETS_FILE), serde_json::to_vec(&older).unwrap()).unwrap();
+        let newer = secrets(directory.path()).unwrap();
+        assert_eq!(newer["BOOKING_ID_KEY"], made["BOOKING_ID_KEY"], "what there was stays");
+        assert_eq!(secrets(directory.path()).unwrap(), newer, "and what was missing is made once");
         let other = tempfile::tempdir().unwrap();
         assert_ne!(secrets(other.path()).unwrap(), made);
     }

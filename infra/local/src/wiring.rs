@@ -366,7 +366,7 @@ mod tests {
         for name in reached {
             assert!(wiring.functions.contains_key(name), "{name} is not there");
         }
-        assert_eq!(wiring.functions.len(), 12);
+        assert_eq!(wiring.functions.len(), 15);
     }
 
     #[test]
@@ -389,10 +389,19 @@ mod tests {
         let event = |pk: &str| json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"PK": {"S": pk}}}});
         let wakes =
             |reader: usize, pk: &str| wiring.streams[reader].filters.iter().any(|filter| filter.matches(&event(pk)));
-        for pk in ["AVAIL#s#a", "BUYERS#s#1", "RECEIPT#stripe#e", "SHOW#s", "EVENT#e", "PLAN#v#1"] {
+        let written = ["AVAIL#s#a", "ARRIVALS#s#1", "ADMITTED#s#1"];
+        let others = ["BUYERS#s#1", "QUEUE#s", "PERMITS#s#1", "RECEIPT#stripe#e", "SHOW#s", "EVENT#e", "PLAN#v#1"];
+        for pk in written.into_iter().chain(others) {
             assert!(!wakes(0, pk) && !wakes(1, pk), "{pk}");
         }
         assert!(wakes(0, "SEATS#s#a#1") && !wakes(0, "AREA#s#a#1") && !wakes(0, "BOOKING#b"));
+        let room = |pk: &str, attribute: &str| {
+            let image = json!({attribute: {"N": "1"}});
+            let event = json!({"dynamodb": {"Keys": {"PK": {"S": pk}}, "NewImage": image}});
+            wiring.streams[0].filters.iter().any(|filter| filter.matches(&event))
+        };
+        assert!(room("QUEUE#s#1", "r") && !room("QUEUE#s", "v"), "a place, and not the room's state");
+        assert!(room("BUYERS#s#1", "a") && !room("BUYERS#s#1", "t"), "a buyer who was let in, and no other");
         assert!(wakes(1, "BOOKING#b") && !wakes(1, "SEATS#s#a#1"));
         let removed = json!({"eventName": "REMOVE", "dynamodb": {"Keys": {"PK": {"S": "BOOKING#b"}}}});
         assert!(!wiring.streams[1].filters[0].matches(&removed));
@@ -401,12 +410,14 @@ mod tests {
     #[test]
     fn queues_schedules_and_cors_are_read() {
         let wiring = wiring();
-        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (1, 3, 2));
-        let timers = &wiring.queues[0];
+        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (2, 4, 2));
+        let [ticks, timers] = wiring.queues.as_slice() else { panic!("two queues") };
+        assert_eq!((ticks.queue.as_str(), ticks.function.as_str(), ticks.batch_size), ("Ticks", "queue-admit", 1));
         assert_eq!((timers.queue.as_str(), timers.function.as_str(), timers.receives_max), ("Timers", "sweep", 5));
         assert!(timers.visibility >= Duration::from_mins(1));
         let spec = |function: &str, every, input| ScheduleSpec { function: function.into(), every, input };
         let schedules = [
+            spec("queue-admit", Duration::from_mins(1), None),
             spec("reconcile", Duration::from_hours(1), Some(json!({"scope": "all"}))),
             spec("reconcile", Duration::from_mins(5), Some(json!({"scope": "young"}))),
             spec("sweep", Duration::from_mins(1), None),

@@ -31,7 +31,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The test programs whose tables are `testkit`'s alone, and therefore anywhere.
-const SUITES: [&str; 5] = ["engine", "booking", "catalogue", "availability", "settle"];
+const SUITES: [&str; 6] = ["engine", "booking", "catalogue", "availability", "queue", "settle"];
 /// Modules of tests that need what DynamoDB Local has not; the differences stand in `testkit::engine`.
 const NEED_DYNOXIDE: [&str; 2] = ["budgets::", "embedded::"];
 /// `testkit::engine::URL_VARIABLE`.

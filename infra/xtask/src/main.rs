@@ -18,6 +18,7 @@ mod smoke;
 mod table;
 mod template;
 mod tools;
+mod verify_draw;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,8 @@ enum Command {
     Table(table::Arguments),
     /// Lints template.yaml and infra/edge, and looks at it as `sam local` does.
     Template,
+    /// Computes a waiting room's draw again, from its published secret: was everybody let in by their turn?
+    VerifyDraw(verify_draw::VerifyDraw),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),
+        Command::VerifyDraw(arguments) => verify_draw::verify_draw(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

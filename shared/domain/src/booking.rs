@@ -12,6 +12,7 @@ use crate::{
     dispute::Dispute,
     ids::{AccessCode, AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::{Currency, Money},
+    queue::AdmissionId,
     time::{SignedDuration, shift},
 };
 
@@ -191,6 +192,8 @@ pub struct Booking {
     pub due_at: Option<Timestamp>,
     /// What is known of its payment.
     pub payment: Payment,
+    /// The admission that it was made under, where the show had a waiting room: it is spent when this is confirmed.
+    pub admission: Option<AdmissionId>,
     /// What is given back, if anything.
     pub refund: Option<Refund>,
     /// Whether its buyer takes other seats.

@@ -146,6 +146,9 @@ pub struct WaitingRoom {
     /// When the doors open.
     #[serde(default)]
     pub opens_at: Option<Timestamp>,
+    /// Admissions alive at once, at most, where the show says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admissions_max: Option<u32>,
 }
 
 /// One performance of an event at a venue.

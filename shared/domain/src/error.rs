@@ -92,6 +92,15 @@ pub enum Refusal {
     /// The show has a waiting room and the request carries no admission.
     #[error("this show admits buyers through its waiting room")]
     AdmissionRequired,
+    /// The show has no waiting room.
+    #[error("this show has no waiting room")]
+    NoWaitingRoom,
+    /// The place is not served yet, or as many are let in as may be.
+    #[error("your turn has not come; look at the queue again in a moment")]
+    NotYetAdmitted,
+    /// The place was exchanged, and that admission has expired or bought.
+    #[error("this turn is over; join the queue again for another")]
+    TurnOver,
     /// The hold is over.
     #[error("this hold has ended")]
     HoldExpired {

@@ -9,6 +9,7 @@ use crate::{
     code::{self, Allowance},
     error::Unavailable,
     ids::{AccessCode, AreaId, BookingId, CategoryId, SeatId, UserId},
+    queue::{Admission, AdmissionId},
     time::{SignedDuration, shift},
 };
 
@@ -105,15 +106,17 @@ fn twice<T: Ord>(items: &[T]) -> Option<&T> {
 /// Whether the show sells at `now`.
 ///
 /// # Errors
-/// [`Refusal::NotOnSale`], [`Refusal::SalesPaused`], [`Refusal::AdmissionRequired`].
-pub fn check_on_sale(show: &Show, now: Timestamp) -> Result<(), Refusal> {
+/// [`Refusal::NotOnSale`], [`Refusal::SalesPaused`]; [`Refusal::AdmissionRequired`] where there is a waiting room and no
+/// admission, or one that is over by its own word. Whether the table agrees, the claim finds out.
+pub fn check_on_sale(show: &Show, admission: Option<&Admission>, now: Timestamp) -> Result<(), Refusal> {
     match show.status {
         ShowStatus::Closed | ShowStatus::Cancelled => Err(Refusal::NotOnSale { on_sale_at: None }),
         _ if now >= show.starts_at => Err(Refusal::NotOnSale { on_sale_at: None }),
         _ if now < show.on_sale_at => Err(Refusal::NotOnSale { on_sale_at: Some(show.on_sale_at) }),
         ShowStatus::Paused => Err(Refusal::SalesPaused),
-        ShowStatus::OnSale if show.waiting_room.enabled => Err(Refusal::AdmissionRequired),
-        ShowStatus::OnSale => Ok(()),
+        ShowStatus::OnSale if !show.waiting_room.enabled => Ok(()),
+        ShowStatus::OnSale if admission.is_some_and(|admission| now < admission.expires_at) => Ok(()),
+        ShowStatus::OnSale => Err(Refusal::AdmissionRequired),
     }
 }
 
@@ -132,6 +135,8 @@ pub struct Claimant {
     pub cap: u32,
     /// The presale code that lets them in.
     pub code: Option<AccessCode>,
+    /// The admission that it is made under.
+    pub admission: Option<AdmissionId>,
 }
 
 /// The hold that `claimant` wants, at the show's present prices. `seat_category` and `area_category` know the plan;
@@ -188,6 +193,7 @@ pub fn decide(
         expires_at,
         due_at: Some(expires_at),
         payment: Payment::default(),
+        admission: claimant.admission,
         refund: None,
         substitute: crate::booking::Substitute::default(),
         dispute: None,
@@ -205,19 +211,31 @@ pub struct Terms {
     pub cap: u32,
     /// Counts the hold, and where it is limited.
     pub churn: Option<Churn>,
+    /// The admission that the claim is made under, and when, where the show has a waiting room.
+    pub admission: Option<(AdmissionId, Timestamp)>,
 }
 
 impl Terms {
     /// Within `cap` places, and nothing else.
     #[must_use]
     pub const fn within(cap: u32) -> Self {
-        Self { cap, churn: None }
+        Self { cap, churn: None, admission: None }
+    }
+
+    /// Within `cap` places, under `admission` at `now`.
+    #[must_use]
+    pub const fn under(cap: u32, admission: AdmissionId, now: Timestamp) -> Self {
+        Self { cap, churn: None, admission: Some((admission, now)) }
     }
 
     /// Whether a claim of `places` is granted to whom the table says this of.
     #[must_use]
     pub fn permit(&self, tally: &Tally, places: u32) -> bool {
-        tally.has_room(places, self.cap) && self.churned(tally).is_none()
+        tally.has_room(places, self.cap) && self.churned(tally).is_none() && self.admits(tally)
+    }
+
+    fn admits(&self, tally: &Tally) -> bool {
+        self.admission.is_none_or(|(admission, now)| tally.is_admitted(admission, now))
     }
 
     /// How many holds this buyer has made lately, when they are too many to make another.
@@ -292,6 +310,10 @@ pub struct Tally {
     pub bookings: Vec<(BookingId, u32)>,
     /// Holds made, by the slot of [`Churn`].
     pub churn: [u32; CHURN_SLOTS],
+    /// Their newest admission.
+    pub admission: Option<Admission>,
+    /// They have bought under it.
+    pub spent: bool,
 }
 
 /// What stands in a claim's way, as read in one consistent view of each item.
@@ -333,6 +355,12 @@ impl Obstacles {
 }
 
 impl Tally {
+    /// Whether `admission` is theirs, alive at `now`, and they have not bought under it.
+    #[must_use]
+    pub fn is_admitted(&self, admission: AdmissionId, now: Timestamp) -> bool {
+        !self.spent && self.admission.is_some_and(|mine| mine.id == admission && now < mine.expires_at)
+    }
+
     /// Whether `places` more are within `cap`.
     #[must_use]
     pub fn has_room(&self, places: u32, cap: u32) -> bool {
@@ -370,6 +398,9 @@ pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking
     let overdue = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.is_overdue(now));
     // A holder that was read and no longer pends has let go of its seats, or sold them, since the seat was read.
     let live = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.status != Status::Pending);
+    if met.tally.as_ref().is_some_and(|tally| !terms.admits(tally)) {
+        return Verdict::Refuse(Refusal::AdmissionRequired);
+    }
     if let Some(count) = met.tally.as_ref().and_then(|tally| terms.churned(tally)) {
         return Verdict::Challenge(count);
     }

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod money;
 pub mod payment;
 pub mod plan;
+pub mod queue;
 pub mod rate;
 pub mod reconcile;
 pub mod refund;

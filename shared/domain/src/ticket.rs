@@ -588,6 +588,7 @@ mod tests {
             substitute: crate::booking::Substitute::default(),
             dispute: None,
             code: None,
+            admission: None,
             fingerprint: [0; 16],
             version: 4,
         }

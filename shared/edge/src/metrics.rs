@@ -131,6 +131,14 @@ metrics! {
     TicketsTurnedAway: Count,
     /// `webhook`: calls whose signature was missing, wrong or stale.
     WebhooksRefused: Count,
+    /// `queue`: places that were taken in waiting rooms. Asking for one's place again is not another.
+    PlacesTaken: Count,
+    /// `queue`: places that were exchanged for an admission. A repeat is not another.
+    AdmissionsGranted: Count,
+    /// `queue`: exchanges that were refused, also by the problem's slug.
+    AdmissionsRefused: Count,
+    /// `queue-admit`: how long ago the last tick was, where somebody waits.
+    AdmissionLagSeconds: Seconds,
 }
 
 /// One measured value.

@@ -65,6 +65,9 @@ fn refusal(refusal: &Refusal) -> Problem {
         }
         Refusal::SalesPaused => Problem::new(409, "sales-paused", "Sales paused").retry_after(30),
         Refusal::AdmissionRequired => Problem::new(403, "admission-required", "Waiting room"),
+        Refusal::NoWaitingRoom => Problem::new(409, "no-waiting-room", "No waiting room"),
+        Refusal::NotYetAdmitted => Problem::new(409, "not-yet-admitted", "Not your turn yet").retry_after(2),
+        Refusal::TurnOver => Problem::new(409, "turn-over", "This turn is over"),
         Refusal::HoldExpired { reason } => {
             let problem = Problem::new(410, "hold-expired", "The hold has ended");
             reason.iter().fold(problem, |problem, reason| problem.with("reason", json!(reason)))

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, sync::Mutex};
 
-use domain::ProviderError;
+use domain::{ProviderError, queue::TokenKey};
 use serde_json::Value;
 
 use crate::{auth::Auth, run::Failure};
@@ -86,6 +86,15 @@ impl Settings {
             Ok(number) if range.contains(&number) => number,
             _ => self.malformed(name, &format!("expected a whole number from {} to {}", range.start(), range.end())),
         }
+    }
+
+    /// `ADMISSION_KEY`: what places and admissions of waiting rooms are signed with.
+    pub fn admission_key(&self) -> TokenKey {
+        let key = self.text("ADMISSION_KEY").into_bytes();
+        if !key.is_empty() && key.len() < TokenKey::BYTES_MIN {
+            let () = self.malformed("ADMISSION_KEY", &format!("at least {} bytes", TokenKey::BYTES_MIN));
+        }
+        TokenKey::new(key)
     }
 
     /// How callers are known: see [`Auth`].

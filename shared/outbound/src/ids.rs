@@ -1,4 +1,4 @@
-//! Fresh ids: the one home of randomness in them.
+//! Fresh ids and secrets: the one home of randomness.
 
 use uuid::Uuid;
 
@@ -6,6 +6,16 @@ use uuid::Uuid;
 pub trait Ids: Send + Sync {
     /// A UUID that nobody has had before.
     fn next(&self) -> Uuid;
+
+    /// Bytes that nobody can guess.
+    ///
+    /// # Panics
+    /// The system has no randomness to give, which nothing can go on without.
+    fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("the system gives randomness");
+        bytes
+    }
 }
 
 /// UUIDv7: the time, then random bits.

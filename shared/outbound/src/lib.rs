@@ -12,4 +12,5 @@ pub mod local;
 pub mod mail;
 pub mod payments;
 pub mod secrets;
+pub mod ticks;
 pub mod timers;

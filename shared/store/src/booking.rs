@@ -14,6 +14,7 @@ use domain::{
     dispute::{Dispute, DisputeStatus},
     ids::{AccessCode, AreaId, BookingId, CategoryId, IntentId, ReceiptId, SeatId, ShowId, UserId},
     money::Currency,
+    queue::AdmissionId,
     time::{from_millis, millis},
 };
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,9 @@ struct BookingItem {
     /// Presale code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     u: Option<AccessCode>,
+    /// Admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    w: Option<i64>,
 }
 
 pub(crate) fn status_code(status: Status) -> &'static str {
@@ -143,6 +147,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         j: Some(booking.substitute).filter(|&it| it != Substitute::Refused),
         y: booking.dispute.map(|dispute| (dispute.amount_minor, dispute.status)),
         u: booking.code.clone(),
+        w: booking.admission.map(|admission| admission.0),
     };
     encode(&Key::Booking(booking.id), &item)
 }
@@ -188,6 +193,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
             captured_at: maybe(item.k)?,
         },
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
+        admission: item.w.map(AdmissionId),
         substitute: item.j.unwrap_or_default(),
         dispute: item.y.map(|(amount_minor, status)| Dispute { amount_minor, status }),
         code: item.u,

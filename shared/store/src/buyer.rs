@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    StoreError,
+    StoreError, Timestamp,
     hold::{CHURN_SLOTS, Churn, Tally, Terms},
     ids::{BookingId, ShowId, UserId},
+    queue::{Admission, AdmissionId, Standing},
+    time::{from_millis, millis},
 };
 
 use crate::{
@@ -21,6 +24,13 @@ use crate::{
 const TOTAL: &str = "t";
 /// Names of the counts of holds, by slot.
 const CHURN: [&str; CHURN_SLOTS] = ["0", "1", "2", "3"];
+/// Their newest admission: its id, until when in milliseconds, and their total when it was granted.
+const ADMISSION: &str = "a";
+const ADMITTED_UNTIL: &str = "e";
+const ADMITTED_WITH: &str = "o";
+/// The admissions that they bought under: a set that nothing is ever taken from, so that a late confirmation of one
+/// cannot touch another.
+const SPENT: &str = "z";
 
 /// Counts `places` of `booking` in, under `terms`. The caller has refused more places than the cap: the condition passes
 /// on an absent item.
@@ -31,10 +41,19 @@ pub(crate) fn count_in(booking: BookingId, places: u32, terms: &Terms) -> Update
         .require("(attribute_not_exists(#t) OR #t <= :room)", &[("#t", TOTAL)], [(":room", n(room))])
         .set("#b = :n", &[("#b", &id)], [(":n", n(places))])
         .add("#t :n", &[], []);
-    match terms.churn {
-        Some(churn) => count_hold(change, churn),
-        None => change,
-    }
+    let change = terms.admission.into_iter().fold(change, under);
+    terms.churn.into_iter().fold(change, count_hold)
+}
+
+/// Demands the admission, alive at that time and not spent.
+fn under(change: Update, (admission, now): (AdmissionId, Timestamp)) -> Update {
+    change
+        .require(
+            "#a = :admission AND #e > :now",
+            &[("#a", ADMISSION), ("#e", ADMITTED_UNTIL)],
+            [(":admission", n(admission)), (":now", n(millis(now)))],
+        )
+        .require("(attribute_not_exists(#z) OR NOT contains(#z, :admission))", &[("#z", SPENT)], [])
 }
 
 /// Counts the hold in its window, and forgets the other windows.
@@ -51,6 +70,25 @@ fn count_hold(change: Update, churn: Churn) -> Update {
     }
 }
 
+/// Spends the admission, whatever the item says by now: there may be a newer one, which this does not touch.
+pub(crate) fn spend(update: Update, admission: AdmissionId) -> Update {
+    update.add("#z :spent", &[("#z", SPENT)], [(":spent", AttributeValue::Ns(vec![admission.to_string()]))])
+}
+
+/// Admits the buyer, unless this admission or a later one was granted before.
+pub(crate) fn admit(admission: &Admission) -> Update {
+    Update::default()
+        .require("(attribute_not_exists(#a) OR #a < :a)", &[("#a", ADMISSION)], [(":a", n(admission.id))])
+        .set("#a = :a", &[], [])
+        .set("#e = :e", &[("#e", ADMITTED_UNTIL)], [(":e", n(millis(admission.expires_at)))])
+        .set("#o = if_not_exists(#t, :none)", &[("#o", ADMITTED_WITH), ("#t", TOTAL)], [(":none", n(0))])
+}
+
+/// Takes the buyer's admission away.
+pub(crate) fn revoke() -> Update {
+    Update::default().remove("#a", &[("#a", ADMISSION)]).remove("#e", &[("#e", ADMITTED_UNTIL)])
+}
+
 /// Counts `booking` out again.
 pub(crate) fn count_out(booking: BookingId, places: u32) -> Update {
     let id = booking.to_string();
@@ -63,7 +101,8 @@ pub(crate) fn count_out(booking: BookingId, places: u32) -> Update {
 
 /// What the item says.
 pub(crate) fn tally(item: &Item) -> Result<Tally, StoreError> {
-    let mut tally = Tally::default();
+    let mut tally = Tally { admission: admission(item)?, ..Tally::default() };
+    tally.spent = tally.admission.is_some_and(|admission| is_spent(item, admission.id));
     for (name, value) in item {
         let count = || {
             let number = value.as_n().ok().and_then(|number| number.parse().ok());
@@ -84,6 +123,30 @@ pub(crate) fn tally(item: &Item) -> Result<Tally, StoreError> {
     }
     tally.bookings.sort();
     Ok(tally)
+}
+
+fn admission(item: &Item) -> Result<Option<Admission>, StoreError> {
+    let number = |name: &str| item.get(name).map(|value| value.as_n().ok().and_then(|number| number.parse().ok()));
+    match (number(ADMISSION), number(ADMITTED_UNTIL).map(|until| until.and_then(from_millis))) {
+        (None, _) => Ok(None),
+        (Some(Some(id)), Some(Some(expires_at))) => Ok(Some(Admission { id: AdmissionId(id), expires_at })),
+        _ => Err(StoreError::Corrupt("an admission of a buyer does not decode".to_owned())),
+    }
+}
+
+fn is_spent(item: &Item, admission: AdmissionId) -> bool {
+    let spent = item.get(SPENT).and_then(|value| value.as_ns().ok());
+    spent.is_some_and(|spent| spent.iter().any(|id| id.parse() == Ok(admission.0)))
+}
+
+/// What the item says of the buyer's newest admission.
+pub(crate) fn standing(item: &Item) -> Result<Option<Standing>, StoreError> {
+    let Some(Admission { id, expires_at }) = admission(item)? else { return Ok(None) };
+    let count =
+        |name: &str| item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u64>().ok());
+    let holding = count(TOTAL).unwrap_or_default() > count(ADMITTED_WITH).unwrap_or_default();
+    let spent = is_spent(item, id);
+    Ok(Some(Standing { admission: id, expires_ms: millis(expires_at), holding, spent }))
 }
 
 impl Store {

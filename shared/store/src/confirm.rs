@@ -24,7 +24,7 @@ use crate::{
 
 impl Store {
     /// PENDING → CONFIRMED, every seat HELD by it → SOLD, and the receipt of what told us. Not closing. `due_at` stays:
-    /// the capture is still owed.
+    /// the capture is still owed. The admission that it was made under is spent.
     pub async fn confirm(
         &self,
         booking: &Booking,
@@ -43,6 +43,10 @@ impl Store {
                 .require("#s = :held", &[("#s", seat::STATUS)], [(":held", s(SeatStatus::Held.as_str()))])
                 .set("#s = :sold", &[], [(":sold", s(SeatStatus::Sold.as_str()))]);
             transaction = transaction.update(&Key::Seat(booking.show, line.seat.clone()), sell)?;
+        }
+        if let Some(admission) = booking.admission {
+            let buyer = Key::Buyer(booking.show, booking.buyer.clone());
+            transaction = transaction.update(&buyer, buyer::spend(Update::default(), admission))?;
         }
         if let Some(receipt) = receipt {
             transaction = transaction.write(receipt_item("payments", receipt.as_str(), now)?)?;
@@ -76,9 +80,11 @@ impl Store {
             .remove("#q", &[("#q", "q")]);
         let change = if seats == booking.seats { change } else { substituted(change, seats) };
         let buyer = Key::Buyer(booking.show, booking.buyer.clone());
+        let counted = buyer::count_in(booking.id, booking.places(), &Terms::within(cap));
+        let counted = booking.admission.into_iter().fold(counted, buyer::spend);
         let mut transaction = Transaction::default()
             .update(&Key::Booking(booking.id), due(change, booking.id, now))?
-            .update(&buyer, buyer::count_in(booking.id, booking.places(), &Terms::within(cap)))?;
+            .update(&buyer, counted)?;
         let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id) };
         for line in seats {
             transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;

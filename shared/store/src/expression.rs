@@ -51,6 +51,14 @@ impl Update {
         self.with(names, values)
     }
 
+    /// `SET name = value`, for a name of one letter.
+    pub(crate) fn assign(mut self, name: &str, value: AttributeValue) -> Self {
+        self.sets.push(format!("#set_{name} = :set_{name}"));
+        self.names.insert(format!("#set_{name}"), name.to_owned());
+        self.values.insert(format!(":set_{name}"), value);
+        self
+    }
+
     /// `REMOVE name`.
     pub(crate) fn remove(mut self, name: &str, names: &[(&str, &str)]) -> Self {
         self.removes.push(name.to_owned());

@@ -9,12 +9,15 @@ use domain::{
         TicketId, UserId, VenueId,
     },
     ledger,
+    queue::QUEUE_SHARDS,
     reconcile::Scope,
     time::{from_millis, millis},
 };
 
 /// Partition of the shows that are being called off: seldom more than one.
 pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
+/// Partition of the shows whose waiting rooms are looked after.
+pub const WAITING_ROOMS: &str = "SHOWS#WAITING";
 /// A show's buyers are spread over this many partitions. Fixed for ever: a buyer's item is found by hashing.
 pub const BUYER_SHARDS: u16 = 64;
 /// The due index is spread over this many partitions, each of which the sweep walks.
@@ -76,6 +79,20 @@ pub enum Key {
     ScanTally(ShowId, u16, GateId),
     /// A booking whose tickets were revoked, under the time of that.
     Revocation(ShowId, Timestamp, BookingId),
+    /// A buyer's place in a show's waiting room.
+    Place(ShowId, UserId),
+    /// A show's waiting room.
+    Room(ShowId),
+    /// What was drawn in a show's waiting room.
+    Draw(ShowId),
+    /// Who joined, as counted in one partition of a show's places.
+    Arrivals(ShowId, u16),
+    /// One permit counter of a show.
+    Permits(ShowId, u16),
+    /// What became of admissions, as counted in one partition of a show's buyers.
+    Admitted(ShowId, u16),
+    /// A show whose waiting room is looked after.
+    WaitingRoom(ShowId),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -128,6 +145,13 @@ impl Key {
             Self::ScanTally(show, shard, gate) => (scan_tallies(*show, *shard), gate.to_string()),
             // Fifteen digits: the milliseconds of any year that people print on tickets, in the order of numbers.
             Self::Revocation(show, at, booking) => (revocations(*show), format!("{:015}#{booking}", millis(*at))),
+            Self::Place(show, user) => (places(*show, place_shard(user)), user.to_string()),
+            Self::Room(show) => (format!("QUEUE#{show}"), "STATE".to_owned()),
+            Self::Draw(show) => (format!("QUEUE#{show}"), "DRAW".to_owned()),
+            Self::Arrivals(show, shard) => (format!("ARRIVALS#{show}#{shard}"), "ARRIVALS".to_owned()),
+            Self::Permits(show, shard) => (format!("PERMITS#{show}#{shard}"), "PERMITS".to_owned()),
+            Self::Admitted(show, shard) => (format!("ADMITTED#{show}#{shard}"), "ADMITTED".to_owned()),
+            Self::WaitingRoom(show) => (WAITING_ROOMS.to_owned(), show.to_string()),
         }
     }
 
@@ -187,7 +211,22 @@ impl Key {
                     let (sender, receipt) = rest.split_once('#')?;
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
+                "SHOWS" if pk == WAITING_ROOMS => Self::WaitingRoom(id(sk)?),
                 "SHOWS" => Self::CallOff(id(sk)?),
+                "QUEUE" => match (rest.split_once('#'), sk) {
+                    (Some((show, _)), user) => Self::Place(id(show)?, id(user)?),
+                    (None, "STATE") => Self::Room(id(rest)?),
+                    (None, _) => Self::Draw(id(rest)?),
+                },
+                "ARRIVALS" | "PERMITS" | "ADMITTED" => {
+                    let [show, shard] = split(rest)?;
+                    let of: fn(ShowId, u16) -> Self = match kind {
+                        "ARRIVALS" => Self::Arrivals,
+                        "PERMITS" => Self::Permits,
+                        _ => Self::Admitted,
+                    };
+                    of(id(show)?, id(shard)?)
+                }
                 "LEDGER" => {
                     let [booking, version, kind] = split(sk)?;
                     Self::LedgerEntry(id(rest.split_once('#')?.0)?, id(booking)?, id(version)?, id(kind)?)
@@ -315,6 +354,18 @@ pub fn buyer_shard(user: &UserId) -> u16 {
     fold(user.as_str().as_bytes(), BUYER_SHARDS)
 }
 
+/// Partition number `shard` of a show's places.
+#[must_use]
+pub fn places(show: ShowId, shard: u16) -> String {
+    format!("QUEUE#{show}#{shard}")
+}
+
+/// The partition of a show's places that `user` falls in.
+#[must_use]
+pub fn place_shard(user: &UserId) -> u16 {
+    fold(user.as_str().as_bytes(), QUEUE_SHARDS)
+}
+
 /// A stable hash (FNV-1a) of `bytes`, below `bound`. Stored keys depend on it: it may never change.
 #[must_use]
 pub fn fold(bytes: &[u8], bound: u16) -> u16 {
@@ -404,6 +455,13 @@ mod tests {
             (show(), 0..4_102_444_800_000i64, uuids()).prop_map(|(show, at, id)| {
                 Key::Revocation(show, from_millis(at).unwrap(), BookingId::from_uuid(id))
             }),
+            (show(), user()).prop_map(|(show, user)| Key::Place(show, user)),
+            show().prop_map(Key::Room),
+            show().prop_map(Key::Draw),
+            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Arrivals(show, shard)),
+            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Permits(show, shard)),
+            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Admitted(show, shard)),
+            show().prop_map(Key::WaitingRoom),
         ]
     }
 
@@ -458,6 +516,13 @@ mod tests {
             Key::Scan(show, TicketId::from_uuid(uuid(5))),
             Key::ScanTally(show, 3, "north".parse().unwrap()),
             Key::Revocation(show, from_millis(1_795_359_600_000).unwrap(), BookingId::from_uuid(uuid(4))),
+            Key::Place(show, "ada".parse().unwrap()),
+            Key::Room(show),
+            Key::Draw(show),
+            Key::Arrivals(show, 3),
+            Key::Permits(show, 3),
+            Key::Admitted(show, 3),
+            Key::WaitingRoom(show),
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod ledger;
 pub mod mode;
 pub mod plan;
+pub mod queue;
 pub mod receipt;
 mod reconcile;
 mod release;

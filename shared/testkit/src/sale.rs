@@ -160,6 +160,7 @@ pub fn booking() -> Booking {
         substitute: domain::booking::Substitute::default(),
         dispute: None,
         code: None,
+        admission: None,
         fingerprint: [7; 16],
         version: 1,
     }

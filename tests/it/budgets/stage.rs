@@ -109,7 +109,8 @@ impl Stage {
 
 fn instance(store: &Store, queue: &Arc<LocalQueue>) -> Arc<hold::App> {
     let clock = Arc::new(ManualClock::at(sale::held_at()));
-    let settings = Settings::new([("BOOKING_ID_KEY".to_owned(), BOOKING_ID_KEY.to_owned())]);
+    let keys = ["BOOKING_ID_KEY", "ADMISSION_KEY"].map(|name| (name.to_owned(), BOOKING_ID_KEY.to_owned()));
+    let settings = Settings::new(keys);
     let options = hold::Options::new(&settings);
     settings.check().unwrap();
     let settlement = Settlement {

@@ -124,6 +124,14 @@ impl Operation {
         proved.refuses(&["challenge-required"])
     }
 
+    /// Takes an admission of the waiting room.
+    pub(super) fn admitted(self) -> Self {
+        let about = "`admissionToken` of the waiting room, where the show has one.";
+        self.parameter(json!({
+            "name": "Usher-Admission", "in": "header", "description": about, "schema": text(),
+        }))
+    }
+
     /// Takes a body.
     pub(super) fn takes(mut self, command: &str, is_required: bool, example: &Value) -> Self {
         let content = json!({"application/json": {"schema": schema(command), "example": example}});

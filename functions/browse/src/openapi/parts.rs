@@ -99,7 +99,7 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 29] = [
+const PROBLEMS: [Problem; 32] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),
@@ -116,6 +116,14 @@ const PROBLEMS: [Problem; 29] = [
     problem("code-spent", 409, "The code is used up", "this code has 0 places left"),
     problem("not-on-sale", 409, "Not on sale", "this show is not on sale"),
     problem("sales-paused", 409, "Sales paused", "sales for this show are paused; try again soon"),
+    problem("no-waiting-room", 409, "No waiting room", "this show has no waiting room"),
+    problem(
+        "not-yet-admitted",
+        409,
+        "Not your turn yet",
+        "your turn has not come; look at the queue again in a moment",
+    ),
+    problem("turn-over", 409, "This turn is over", "this turn is over; join the queue again for another"),
     problem("payment-in-progress", 409, "Payment in progress", "the payment of this booking is in progress"),
     problem("not-paid", 409, "Not paid yet", "this booking is not paid"),
     problem("conflict", 409, "Changed in between", "it was changed by somebody else; read it again"),
@@ -202,9 +210,8 @@ fn problem_response(problems: &[&Problem]) -> Value {
         "description": titles.join(", or: "),
         "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     });
-    if problems.iter().any(|it| {
-        matches!(it.slug, "sales-paused" | "payment-in-progress" | "too-many-requests" | "read-only" | "busy")
-    }) {
+    let retried = ["sales-paused", "not-yet-admitted", "payment-in-progress", "too-many-requests", "read-only", "busy"];
+    if problems.iter().any(|it| retried.contains(&it.slug)) {
         let retry = described(count(), "Seconds to wait before the next try, where waiting helps.");
         response["headers"] = json!({"Retry-After": {"schema": retry}});
     }

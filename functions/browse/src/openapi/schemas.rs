@@ -5,6 +5,7 @@ use domain::{
     catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
     code::{CODE_PLACES_MAX, CODES_MAX},
     ids::SLUG_CHARS_MAX,
+    queue::ADMISSIONS_MAX,
     refund::{HOURS_MAX, STEPS_MAX},
 };
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::{
     parts::{
         bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
     },
+    queue,
 };
 
 /// `components.schemas`.
@@ -30,6 +32,7 @@ pub(super) fn all() -> Map<String, Value> {
         organisers(),
         money::schemas(),
         door::schemas(),
+        queue::schemas(),
     ];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
@@ -123,7 +126,7 @@ fn catalogue() -> Named {
         ("prices", list(&price)),
         ("maxSeatsPerBuyer", count()),
         ("holdTtlSeconds", count()),
-        ("waitingRoom", object(&[("enabled", flag()), ("opensAt", opens_at)])),
+        ("waitingRoom", object(&[("enabled", flag()), ("opensAt", opens_at), ("admissionsMax?", count())])),
         (
             "refundPolicy",
             described(refund_policy(), "What buyers who cancel get back; later than its last step nothing."),
@@ -357,7 +360,11 @@ fn organisers() -> Named {
     let price = json!({"type": "integer", "minimum": 1, "maximum": PRICE_MINOR_MAX});
     let prices = json!({"type": "object", "additionalProperties": price});
     let prices = described(prices, "Minor units by category id; every category that the plan uses has one.");
-    let waiting_room = nullable(&command(&[("enabled", flag()), ("opensAt?", nullable(&time()))]));
+    let waiting_room = nullable(&command(&[
+        ("enabled", flag()),
+        ("opensAt?", nullable(&time())),
+        ("admissionsMax?", nullable(&within(&ADMISSIONS_MAX))),
+    ]));
     let options = [
         ("maxSeatsPerBuyer?", nullable(&within(&SEATS_PER_BUYER))),
         ("holdTtlSeconds?", nullable(&within(&HOLD_TTL_SECONDS))),

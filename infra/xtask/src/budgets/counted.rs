@@ -13,7 +13,8 @@ use crate::run::root;
 /// What the line of a row begins with: `testkit::budget::MARK`.
 const MARK: &str = "BUDGET {";
 /// The test programs that have budgets, in modules of that name.
-const TESTS: [&str; 8] = ["test", "--workspace", "--locked", "--test", "booking", "--test", "it", "budgets::"];
+const TESTS: [&str; 10] =
+    ["test", "--workspace", "--locked", "--test", "booking", "--test", "queue", "--test", "it", "budgets::"];
 /// What they print is what we are after.
 const ALOUD: [&str; 2] = ["--nocapture", "--test-threads=1"];
 

@@ -42,7 +42,7 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const ROOTS: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// Settings of every function. Those from `secret:` on are read while it starts.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -50,6 +50,7 @@ const SETTINGS: [(&str, &str); 15] = [
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
     ("TABLE_NAME", "usher"),
     ("TIMER_QUEUE_URL", "http://127.0.0.1/timers"),
+    ("TICK_QUEUE_URL", "http://127.0.0.1/ticks"),
     ("EVENT_BUS_NAME", "usher"),
     ("TICKET_BUCKET", "usher"),
     ("MAIL_FROM", "tickets@usher.example"),
@@ -143,6 +144,7 @@ impl Lambda {
         command.env("AWS_LAMBDA_RUNTIME_API", &self.address).env("AWS_LAMBDA_FUNCTION_NAME", "budgets");
         command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", format!("http://{}", self.address));
         command.env("BOOKING_ID_KEY", "secret:booking#BOOKING_ID_KEY");
+        command.env("ADMISSION_KEY", "secret:admission#ADMISSION_KEY");
         command.envs(ROOTS.iter().find(|file| Path::new(file).exists()).map(|file| ("SSL_CERT_FILE", file)));
         command.env("FONTS_DIR", root().join("functions/ticket/fonts"));
         let started = Started(command.spawn().map_err(|why| told(&why))?);
@@ -221,6 +223,7 @@ fn secret(request: &[u8]) -> String {
         "PAYMENT_SECRET_KEY": "sk_test_budgets",
         "PAYMENT_WEBHOOK_SECRET": "whsec_budgets",
         "BOOKING_ID_KEY": "0123456789abcdef",
+        "ADMISSION_KEY": "0123456789abcdef",
         "TICKET_SIGNING_KEY": "07".repeat(32),
     });
     json!({"Name": asked["SecretId"], "SecretString": values.to_string()}).to_string()

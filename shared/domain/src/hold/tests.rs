@@ -57,7 +57,7 @@ fn show() -> Show {
 
 fn claimant(number: u32) -> Claimant {
     let ttl = SignedDuration::from_mins(10);
-    Claimant { id: id(number), buyer: "ada".parse().unwrap(), email: None, ttl, cap: CAP, code: None }
+    Claimant { id: id(number), buyer: "ada".parse().unwrap(), email: None, ttl, cap: CAP, code: None, admission: None }
 }
 
 /// Row A:1 has seats 1 to 20, all silver; seat 13 is of a category without a price; the pit is in shard 3.
@@ -137,10 +137,48 @@ fn a_show_sells_from_its_opening_to_its_start_unless_somebody_stops_it() {
         (ShowStatus::Cancelled, open, over),
     ];
     for (status, at, expected) in cases {
-        assert_eq!(check_on_sale(&Show { status, ..show() }, instant(at)), expected, "{status:?} at {at}");
+        assert_eq!(check_on_sale(&Show { status, ..show() }, None, instant(at)), expected, "{status:?} at {at}");
     }
-    let gated = Show { waiting_room: WaitingRoom { enabled: true, opens_at: None }, ..show() };
-    assert_eq!(check_on_sale(&gated, now()), Err(Refusal::AdmissionRequired));
+}
+
+#[test]
+fn a_show_with_a_waiting_room_sells_to_whoever_is_let_in() {
+    let gated = Show { waiting_room: WaitingRoom { enabled: true, ..WaitingRoom::default() }, ..show() };
+    let until = |at: &str| Admission { id: AdmissionId(5), expires_at: instant(at) };
+    let (live, over) = (until("2026-11-22T15:00:01Z"), until("2026-11-22T15:00:00Z"));
+    assert_eq!(now(), instant("2026-11-22T15:00:00Z"));
+    assert_eq!(check_on_sale(&gated, Some(&live), now()), Ok(()));
+    for refused in [None, Some(&over)] {
+        assert_eq!(check_on_sale(&gated, refused, now()), Err(Refusal::AdmissionRequired));
+    }
+    let paused = Show { status: ShowStatus::Paused, ..gated };
+    assert_eq!(check_on_sale(&paused, Some(&live), now()), Err(Refusal::SalesPaused));
+}
+
+#[test]
+fn the_table_must_know_the_admission_too() {
+    let claim = held(1, [5]);
+    let terms = Terms::under(CAP, AdmissionId(5), now());
+    let tally = |id, at: &str, spent| {
+        let admission = Some(Admission { id: AdmissionId(id), expires_at: instant(at) });
+        Tally { admission, spent, ..Tally::default() }
+    };
+    let verdict = |tally: Tally| {
+        let permitted = terms.permit(&tally, 1);
+        (permitted, judge(&claim, &terms, &Obstacles { tally: Some(tally), ..Obstacles::default() }, &[], now()))
+    };
+    assert_eq!(verdict(tally(5, "2026-11-22T15:00:01Z", false)), (true, Verdict::Again));
+    let refused = (false, Verdict::Refuse(Refusal::AdmissionRequired));
+    for (what, tally) in [
+        ("revoked", Tally::default()),
+        ("expired", tally(5, "2026-11-22T15:00:00Z", false)),
+        ("spent", tally(5, "2026-11-22T15:00:01Z", true)),
+        ("another", tally(6, "2026-11-22T15:00:01Z", false)),
+    ] {
+        assert_eq!(verdict(tally), refused, "{what}");
+    }
+    let full = Tally { total: CAP, ..tally(5, "2026-11-22T15:00:00Z", false) };
+    assert_eq!(verdict(full), refused, "whoever may not be here is not told of a limit");
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(crate) fn booking(status: Status) -> Booking {
         substitute: crate::booking::Substitute::default(),
         dispute: None,
         code: None,
+        admission: None,
         fingerprint: [0; 16],
         version: 1,
     }

@@ -1,0 +1,19 @@
+//! The Lambda: builds the function from its environment and runs it.
+
+use std::sync::Arc;
+
+use outbound::{clock::SystemClock, secrets, ticks::SqsTicks};
+use queue::App;
+use store::{Store, mode::Modes};
+
+#[tokio::main]
+async fn main() -> Result<(), edge::Failure> {
+    let aws = edge::run::aws().await;
+    let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
+    let store = Store::connect(&aws, settings.text("TABLE_NAME"));
+    let modes = Modes::new(store.clone());
+    let ticks = SqsTicks::new(&aws, settings.text("TICK_QUEUE_URL"));
+    let app = App::new(&settings, store, Arc::new(ticks), Arc::new(SystemClock));
+    settings.check()?;
+    edge::run::http(&settings, || modes.read_only(), |request| queue::handle(&app, request)).await
+}

@@ -1,0 +1,369 @@
+//! The room's state, and the tick that moves its threshold: as many are let in as there is something to sell to.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Timestamp,
+    catalogue::{Show, ShowStatus},
+    queue::{
+        ADMISSION_LIFETIME, DrawSecret, Histogram, Line, Place,
+        admission::{Permits, bucket_end_ms, is_alive},
+        counts::Admitted,
+        line::Draw,
+    },
+    time::{SignedDuration, from_millis, millis, shift},
+};
+
+/// Admissions alive at one show, at most, unless it says otherwise.
+pub const ADMISSIONS_MAX_DEFAULT: u32 = 10_000;
+/// What a show may ask for.
+pub const ADMISSIONS_MAX: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+/// How long before it happens an opening can still be moved: no instance remembers the old one by then, and places that
+/// were told keep what they were told.
+pub const MOVE_MARGIN: SignedDuration = SignedDuration::from_secs(3);
+/// How long after the opening the draw's secret is told, and the draw closed: no clock is so late that it still stamps
+/// arrivals from before.
+pub const PUBLISH_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
+/// Seconds between ticks while somebody waits.
+const TICK_SECONDS: u32 = 2;
+/// Seconds between ticks while there is nothing to sell: seats that return are found this soon.
+const SOLD_OUT_TICK_SECONDS: u32 = 5;
+/// How long after selling out ticks still follow each other; then one a minute is enough.
+const SOLD_OUT_WATCHED: SignedDuration = SignedDuration::from_mins(10);
+/// How long before the opening ticks begin to follow each other, for the number of those who joined.
+const WATCHED_BEFORE: SignedDuration = SignedDuration::from_mins(10);
+/// Ticks without anything new after which they stop. Whoever joins then wakes them.
+const IDLE_TICKS_MAX: u32 = 15;
+/// A chain of ticks that was not heard of for so long is broken, and whoever notices begins another.
+const STALE_AFTER: SignedDuration = SignedDuration::from_secs(6);
+
+/// What is assumed before anything is measured: so many admissions took so many places.
+const PRIOR_ADMISSIONS: u64 = 20;
+const PRIOR_PLACES: u64 = 40;
+/// The fewest places that a thousand admissions are reckoned to take: however few buy, only so many are let in at a time.
+const PLACES_PER_THOUSAND_MIN: u64 = 200;
+
+/// How long the recent past is over which the pace is measured.
+const PACE_WINDOW_MS: i64 = 60_000;
+/// How far apart the marks are that it is measured between.
+const PACE_MARK_MS: i64 = 10_000;
+
+/// What the room tells everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Phase {
+    /// The doors are closed; who joins now takes part in the draw.
+    PreSale,
+    /// People are let in.
+    Open,
+    /// The organiser has paused sales.
+    Paused,
+    /// Nothing is left, nor on hold; it opens again when seats return.
+    SoldOut,
+    /// It is over.
+    Closed,
+}
+
+/// A room as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// When the doors open.
+    pub opens_at: Timestamp,
+    /// What orders the draw.
+    pub secret: DrawSecret,
+    /// One more with every tick.
+    pub version: u64,
+    /// Everybody whose turn is not behind this is served.
+    pub serving: Place,
+    /// Who joined, as counted at the last tick.
+    pub histogram: Histogram,
+    /// The newest of them, in milliseconds.
+    pub newest_ms: i64,
+    /// When the last tick was, in milliseconds.
+    pub ticked_ms: i64,
+    /// Which message it was: of two ticks in one millisecond, each knows its own.
+    pub ticked_by: String,
+    /// Since when nothing is left, in milliseconds.
+    pub sold_out_ms: Option<i64>,
+    /// Called, and not seen to come yet; fades, so that those who never come are not waited for.
+    pub expected: u64,
+    /// Permits taken, as seen at the last tick.
+    pub used: u64,
+    /// Places taken when the doors opened.
+    pub taken_before: Option<u64>,
+    /// When how many were served: the pace is measured between these.
+    pub marks: Vec<(i64, u64)>,
+    /// Ticks since anything was new.
+    pub idle: u32,
+    /// Admissions alive at the last tick.
+    pub live: u64,
+}
+
+impl Room {
+    /// A room that nobody has joined.
+    #[must_use]
+    pub fn new(opens_at: Timestamp, secret: DrawSecret) -> Self {
+        Self {
+            opens_at,
+            secret,
+            version: 0,
+            serving: Place::FIRST,
+            histogram: Histogram::default(),
+            newest_ms: 0,
+            ticked_ms: 0,
+            ticked_by: String::new(),
+            sold_out_ms: None,
+            expected: 0,
+            used: 0,
+            taken_before: None,
+            marks: Vec::new(),
+            idle: 0,
+            live: 0,
+        }
+    }
+
+    /// What the room tells at `now`.
+    #[must_use]
+    pub fn phase(&self, show: &Show, now: Timestamp) -> Phase {
+        match show.status {
+            ShowStatus::Closed | ShowStatus::Cancelled => Phase::Closed,
+            _ if now >= show.starts_at => Phase::Closed,
+            _ if now < self.opens_at => Phase::PreSale,
+            ShowStatus::Paused => Phase::Paused,
+            ShowStatus::OnSale if self.sold_out_ms.is_some() => Phase::SoldOut,
+            ShowStatus::OnSale => Phase::Open,
+        }
+    }
+
+    /// Whether the draw is closed and its secret public.
+    #[must_use]
+    pub fn is_drawn(&self, now: Timestamp) -> bool {
+        now >= shift(self.opens_at, PUBLISH_AFTER)
+    }
+
+    /// People served in a minute, as measured over the last one.
+    #[must_use]
+    pub fn per_minute(&self) -> u64 {
+        let (Some(&(from_ms, from)), Some(&(to_ms, to))) = (self.marks.first(), self.marks.last()) else { return 0 };
+        let span_ms = u64::try_from(to_ms - from_ms).unwrap_or_default().max(PACE_MARK_MS.unsigned_abs());
+        to.saturating_sub(from) * PACE_WINDOW_MS.unsigned_abs() / span_ms
+    }
+
+    /// Whether ticks should follow each other at `now` and do not.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        millis(now) - self.ticked_ms > i64::try_from(STALE_AFTER.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// When the doors open, after an organiser asked for `wanted`: a room that nobody can have joined takes any time; one whose
+/// opening is ahead can be moved, but to no moment that some instance may not hear of in time; one that is open, or about
+/// to be, stays so. The draw's secret is never another.
+///
+/// # Errors
+/// Why it cannot be moved, in words.
+pub fn reopen(
+    current: Option<Timestamp>,
+    wanted: Option<Timestamp>,
+    on_sale_at: Timestamp,
+    now: Timestamp,
+) -> Result<Timestamp, &'static str> {
+    let Some(current) = current else { return Ok(wanted.unwrap_or(on_sale_at)) };
+    let Some(wanted) = wanted.filter(|&wanted| wanted != current) else { return Ok(current) };
+    let soonest = shift(now, MOVE_MARGIN);
+    match (current <= soonest, wanted <= soonest) {
+        (false, _) => Ok(wanted.max(soonest)),
+        (true, true) => Ok(current),
+        (true, false) => Err("the doors are open, or about to be: what was drawn cannot be drawn again"),
+    }
+}
+
+/// What a tick sees.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// Who joined.
+    pub histogram: Histogram,
+    /// The newest of them, in milliseconds.
+    pub newest_ms: i64,
+    /// What was drawn, once it is.
+    pub draw: Option<&'a Draw>,
+    /// The permit counters.
+    pub permits: &'a [(u16, Permits)],
+    /// What became of admissions, by partition of buyers.
+    pub admitted: &'a [Admitted],
+    /// Places that are free.
+    pub free: u64,
+    /// Places on hold, as far as they are told from sold ones.
+    pub held: u64,
+    /// Places held or sold.
+    pub taken: u64,
+    /// Admissions alive, at most.
+    pub bound: u32,
+}
+
+/// What a tick comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticked {
+    /// The room, one version on.
+    pub room: Room,
+    /// Permits that there are from now on, over all counters.
+    pub granted: u64,
+    /// Seconds until the next tick, when one should follow by itself.
+    pub again_seconds: Option<u32>,
+}
+
+/// Of those who were let in and hold nothing, half are taken to have left after so long, in milliseconds.
+const SHOPPING_HALVES_MS: i64 = 60_000;
+
+/// How many admissions are alive, and what they are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Crowd {
+    used: u64,
+    live: u64,
+    shopping: u64,
+}
+
+impl Crowd {
+    fn of(seen: &Seen<'_>, now_ms: i64) -> Self {
+        let mut buckets: BTreeMap<i64, (u64, i64, u64)> = BTreeMap::new();
+        for (bucket, issued) in seen.permits.iter().flat_map(|(_, permits)| &permits.by_expiry) {
+            buckets.entry(*bucket).or_default().0 += issued;
+        }
+        for (bucket, (holding, spent)) in seen.admitted.iter().flat_map(|part| &part.buckets) {
+            let (_, in_hold, bought) = buckets.entry(*bucket).or_default();
+            (*in_hold, *bought) = (*in_hold + holding, *bought + spent);
+        }
+        let used = seen.permits.iter().map(|(_, permits)| permits.used).sum();
+        let (mut live, mut shopping) = (0, 0);
+        for (bucket, (issued, holding, spent)) in buckets.into_iter().filter(|(bucket, _)| is_alive(*bucket, now_ms)) {
+            let mine = issued.saturating_sub(spent);
+            live += mine;
+            let empty_handed = mine.saturating_sub(u64::try_from(holding).unwrap_or_default());
+            shopping += empty_handed >> halvings(bucket, now_ms);
+        }
+        Self { used, live, shopping }
+    }
+}
+
+/// How often those who were let in with this bucket, and hold nothing, have halved.
+fn halvings(bucket: i64, now_ms: i64) -> u32 {
+    let lifetime_ms = i64::try_from(ADMISSION_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    let inside_ms = lifetime_ms - bucket_end_ms(bucket).saturating_sub(now_ms);
+    u32::try_from(inside_ms / SHOPPING_HALVES_MS).unwrap_or_default().min(u64::BITS - 1)
+}
+
+impl Room {
+    /// Moves the threshold: the room one version on. Pure, so that of two ticks at once, which both see this version, the
+    /// table takes one.
+    ///
+    /// So many are let in that those who shop now and those who were just called will take what is free, going by how much
+    /// an admission took so far; never so many that more would be alive than the show allows; and nobody while there is
+    /// nothing to sell. Those who hold seats are counted by their seats. Those who were called and do not come fade away,
+    /// half of them in ten seconds; so do those who came and hold nothing, half of them in a minute.
+    #[must_use]
+    pub fn tick(&self, show: &Show, seen: &Seen<'_>, now: Timestamp) -> Ticked {
+        let now_ms = millis(now);
+        let crowd = Crowd::of(seen, now_ms);
+        let mut room = self.clone();
+        room.version += 1;
+        room.histogram = seen.histogram.clone();
+        room.newest_ms = seen.newest_ms;
+        room.ticked_ms = now_ms;
+        room.live = crowd.live;
+        room.used = crowd.used;
+        let came = crowd.used.saturating_sub(self.used);
+        let still = self.expected.saturating_sub(came);
+        room.expected = still - still.div_ceil(8);
+        let nothing_left = seen.free == 0 && seen.held == 0 && seen.taken > 0;
+        room.sold_out_ms = nothing_left.then(|| self.sold_out_ms.unwrap_or(now_ms));
+        if let Some(draw) = seen.draw {
+            room.serve(show, seen, draw, crowd, now);
+        }
+        // What is over frees its permit; the number of permits never falls.
+        let granted = u64::from(seen.bound) + crowd.used.saturating_sub(crowd.live);
+        let is_new = room.histogram != self.histogram || room.serving != self.serving || room.expected > 0;
+        let waits = seen.draw.is_none_or(|draw| room.line(draw).total() > room.line(draw).rank(&room.serving));
+        let is_full = crowd.live >= u64::from(seen.bound);
+        room.idle = if is_new || waits || is_full { 0 } else { self.idle.saturating_add(1) };
+        let again_seconds = room.again(show, now);
+        Ticked { room, granted, again_seconds }
+    }
+
+    /// Everybody in order.
+    #[must_use]
+    pub fn line<'a>(&'a self, draw: &'a Draw) -> Line<'a> {
+        Line { draw, histogram: &self.histogram, opens_at_ms: millis(self.opens_at) }
+    }
+
+    fn serve(&mut self, show: &Show, seen: &Seen<'_>, draw: &Draw, crowd: Crowd, now: Timestamp) {
+        let now_ms = millis(now);
+        let before = self.taken_before.get_or_insert(seen.taken);
+        let took = seen.taken.saturating_sub(*before);
+        let sells = show.status == ShowStatus::OnSale && now >= show.on_sale_at && now < show.starts_at;
+        let served = self.line(draw).rank(&self.serving);
+        if self.marks.is_empty() {
+            self.marks.push((now_ms, served));
+        }
+        let people = if sells { wanted(seen, crowd, self.expected, took) } else { 0 };
+        let to = if people > 0 {
+            self.line(draw).advance(self.serving, people, self.newest_ms, now_ms)
+        } else {
+            self.serving
+        };
+        self.serving = to;
+        let now_served = self.line(draw).rank(&to);
+        self.expected += now_served.saturating_sub(served);
+        self.mark(now_ms, now_served);
+    }
+
+    /// Remembers how many are served by now, and forgets what is more than a minute ago.
+    fn mark(&mut self, now_ms: i64, served: u64) {
+        self.marks.retain(|(at_ms, _)| now_ms - at_ms <= PACE_WINDOW_MS + PACE_MARK_MS);
+        // The last mark moves along until the next is due; the first stays where it is.
+        let moves =
+            self.marks.len() > 1 && self.marks.iter().rev().nth(1).is_some_and(|(at, _)| now_ms - at < PACE_MARK_MS);
+        if moves {
+            self.marks.pop();
+        }
+        self.marks.push((now_ms, served));
+    }
+
+    /// Seconds until the next tick.
+    fn again(&self, show: &Show, now: Timestamp) -> Option<u32> {
+        if now < self.opens_at {
+            return (now >= shift(self.opens_at, -WATCHED_BEFORE)).then_some(TICK_SECONDS);
+        }
+        let sold_out_at = self.sold_out_ms.and_then(from_millis);
+        match (self.phase(show, now), sold_out_at) {
+            (Phase::Closed, _) => None,
+            (Phase::SoldOut, Some(since)) => (now < shift(since, SOLD_OUT_WATCHED)).then_some(SOLD_OUT_TICK_SECONDS),
+            _ => (self.idle < IDLE_TICKS_MAX).then_some(TICK_SECONDS),
+        }
+    }
+}
+
+/// How many more to let in.
+fn wanted(seen: &Seen<'_>, crowd: Crowd, expected: u64, took: u64) -> u64 {
+    if seen.free == 0 {
+        return 0;
+    }
+    let over = crowd.used.saturating_sub(crowd.live);
+    let per_thousand = (took + PRIOR_PLACES) * 1_000 / (over + PRIOR_ADMISSIONS);
+    let takers = (seen.free * 1_000).div_ceil(per_thousand.max(PLACES_PER_THOUSAND_MIN));
+    let by_inventory = takers.saturating_sub(crowd.shopping + expected);
+    let by_bound = u64::from(seen.bound).saturating_sub(crowd.live + expected);
+    by_inventory.min(by_bound)
+}
+
+/// How long `ahead` people take at this pace, in seconds; `None` while there is no pace.
+#[must_use]
+pub fn wait_seconds(ahead: u64, per_minute: u64) -> Option<u64> {
+    if ahead == 0 {
+        return Some(0);
+    }
+    (per_minute > 0).then(|| (ahead * 60).div_ceil(per_minute))
+}
+
+#[cfg(test)]
+mod tests;
