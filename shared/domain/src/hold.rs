@@ -190,6 +190,7 @@ pub fn decide(
         payment: Payment::default(),
         refund: None,
         substitute: crate::booking::Substitute::default(),
+        offered: false,
         dispute: None,
         code: claimant.code,
         fingerprint: wish.fingerprint(),
