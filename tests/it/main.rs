@@ -29,3 +29,4 @@ mod scan;
 mod template;
 mod ticket;
 mod wire;
+mod waitlist;

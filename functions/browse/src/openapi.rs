@@ -7,6 +7,7 @@ mod money;
 mod operation;
 mod parts;
 mod schemas;
+mod waitlist;
 
 use std::sync::LazyLock;
 
@@ -68,7 +69,7 @@ fn document() -> Value {
 
 fn operations() -> Vec<Operation> {
     let groups = [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations()];
-    let groups = groups.into_iter().chain([door::operations(), machines()]);
+    let groups = groups.into_iter().chain([door::operations(), waitlist::operations(), machines()]);
     groups.flatten().collect()
 }
 
@@ -200,7 +201,7 @@ fn booking_example() -> Value {
 
 fn holds() -> Vec<Operation> {
     let hold = |route, id, summary| {
-        let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused"];
+        let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused", "waitlisted"];
         let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).refuses(&problems).stored();
         let operation = operation.proved().refuses(&["code-invalid", "code-spent"]);
         operation.answers(201, "Booking", "The hold: a booking that is not paid yet", &booking_example())
@@ -303,6 +304,7 @@ fn running() -> Vec<Operation> {
     let sales = json!({
         "showId": SHOW_ID, "asOf": "2026-12-01T04:30:07Z", "seats": figures, "sections": [section],
         "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
+        "waitlist": {"waiting": 0, "offered": 0},
     });
     let code = json!({
         "code": "7K2M9-Q4XVD", "places": 4, "left": 3, "opensAt": "2026-11-22T15:00:00Z", "closesAt": "2026-12-01T04:30:00Z",

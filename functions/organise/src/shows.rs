@@ -8,6 +8,7 @@ use domain::{
     ids::{CategoryId, EventId, ShowId, UserId, VenueId},
     money::Currency,
     refund::{self, Policy},
+    waitlist::Wishes,
 };
 use edge::{Call, Reply, catalogue::ShowView, http::BODY_BYTES_MAX};
 use serde::Deserialize;
@@ -84,6 +85,7 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         hold_ttl_seconds: wanted.hold_ttl_seconds,
         waiting_room: wanted.waiting_room.map(WaitingRoom::from).unwrap_or_default(),
         refund_policy,
+        wishes: Wishes::default(),
         created_at: now,
         version: 1,
     };

@@ -118,7 +118,12 @@ mod tests {
             ("held", None, &held, &[]),
             ("offered", None, &offered, &[Kind::WaitlistOffered]),
             ("offered, extended", Some(&offered), &offered, &[]),
-            ("offered, read as new when it is over", None, &Booking { offered: true, ..expired.clone() }, &[Kind::BookingCancelled]),
+            (
+                "offered, read as new when it is over",
+                None,
+                &Booking { offered: true, ..expired.clone() },
+                &[Kind::BookingCancelled],
+            ),
             ("failed", Some(&held), &failed, &[Kind::PaymentFailed]),
             ("failed, again told", Some(&failed), &failed, &[]),
             ("closing", Some(&failed), &closing, &[]),

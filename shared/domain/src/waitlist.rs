@@ -5,10 +5,7 @@
 
 pub mod house;
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeSet, btree_set},
-};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -80,7 +77,7 @@ impl Wishes {
     }
 
     /// Each of them.
-    pub fn iter(&self) -> btree_set::Iter<'_, Wish> {
+    pub fn iter(&self) -> impl Iterator<Item = &Wish> {
         self.0.iter()
     }
 
@@ -150,12 +147,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Who comes first: by arrival, within one millisecond by name.
-    #[must_use]
-    pub fn order(&self, other: &Self) -> Ordering {
-        (self.joined_at, &self.buyer).cmp(&(other.joined_at, &other.buyer))
-    }
-
     fn step(&self, state: State) -> Self {
         Self { state, version: self.version + 1, ..self.clone() }
     }

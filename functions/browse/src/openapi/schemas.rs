@@ -15,6 +15,7 @@ use super::{
     parts::{
         bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
     },
+    waitlist,
 };
 
 /// `components.schemas`.
@@ -30,6 +31,7 @@ pub(super) fn all() -> Map<String, Value> {
         organisers(),
         money::schemas(),
         door::schemas(),
+        waitlist::schemas(),
     ];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
@@ -233,6 +235,7 @@ fn booking_fields() -> Named {
         ("serverTime", described(time(), "Now, for an honest countdown.")),
         ("version", count()),
         ("refund?", described(refund, "In all, whoever gave it back, and whether some of it is still owed.")),
+        ("offered?", described(flag(), "The waitlist offered it.")),
         ("substituted?", described(flag(), "It was paid late and has other seats than those it held.")),
         (
             "dispute?",
@@ -420,5 +423,6 @@ fn sales() -> Value {
         ("seats", object(&figures())),
         ("sections", list(&object(&section))),
         ("areas", list(&area)),
+        ("waitlist", schema("WaitlistCounts")),
     ])
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    availability::{SectionAvailability, SeatState, state_at},
+    availability::{SeatState, SectionAvailability, state_at},
     best::{best_block, fitting},
     ids::{AreaId, CategoryId, RowId, SeatId, SectionId},
     plan::{Row, Section},
