@@ -42,6 +42,11 @@ pub(crate) enum Ended {
 }
 
 impl Transaction {
+    /// How many actions there are so far: what comes after has this index and more.
+    pub(crate) const fn len(&self) -> usize {
+        self.actions.len()
+    }
+
     /// Creates an item.
     pub(crate) fn create(self, item: Item) -> Result<Self, StoreError> {
         let put = Put::builder().set_item(Some(item)).condition_expression("attribute_not_exists(PK)");

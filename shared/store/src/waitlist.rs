@@ -241,14 +241,14 @@ impl Store {
     pub async fn offer(&self, booking: &Booking, terms: &Terms, before: &Entry) -> Result<Offered, StoreError> {
         let after = before.offered(booking.id);
         let claim = claim_transaction(booking, terms)?;
+        let claim_len = claim.len();
         let transaction = change(claim, Some(before), &after)?;
         match self.transact_once(&transaction).await {
             Ok(Ended::Applied) => Ok(Offered::Made),
             Ok(Ended::Conflict) => Ok(Offered::Conflict),
             Ok(Ended::Refused(mut met)) => {
                 // The entry's own actions come last.
-                let actions_of_claim = 2 + booking.seats.len() + booking.areas.len();
-                let changed = met.split_off(actions_of_claim.min(met.len())).iter().any(Option::is_some);
+                let changed = met.split_off(claim_len.min(met.len())).iter().any(Option::is_some);
                 if changed { Ok(Offered::Changed) } else { obstacles(booking, met).map(Offered::Met) }
             }
             Err(StoreError::Ambiguous(why)) => match self.waitlist_entry(before.show, &before.buyer).await? {
