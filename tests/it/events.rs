@@ -7,8 +7,7 @@ use serde_json::Value;
 use crate::support::Stage;
 
 /// Functions that answer HTTP calls; the others handle events.
-pub(crate) const HTTP: [&str; 8] =
-    ["bookings", "browse", "confirm", "hold", "organise", "scan", "waitlist", "webhook"];
+pub(crate) const HTTP: [&str; 8] = ["bookings", "browse", "confirm", "hold", "organise", "scan", "waitlist", "webhook"];
 
 pub(crate) fn recorded() -> Vec<(String, PathBuf)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");

@@ -28,5 +28,5 @@ mod sam_local;
 mod scan;
 mod template;
 mod ticket;
-mod wire;
 mod waitlist;
+mod wire;
