@@ -29,4 +29,5 @@ mod sam_local;
 mod scan;
 mod template;
 mod ticket;
+mod waitlist;
 mod wire;
