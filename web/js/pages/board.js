@@ -1,0 +1,1 @@
+import { h } from "../dom.js"; export default function page() { return h("div"); }
