@@ -18,6 +18,7 @@ mod smoke;
 mod table;
 mod template;
 mod tools;
+mod web;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,8 @@ enum Command {
     Table(table::Arguments),
     /// Lints template.yaml and infra/edge, and looks at it as `sam local` does.
     Template,
+    /// The web app in a real Chromium; needs Node 20.
+    Web(web::Web),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),
+        Command::Web(arguments) => web::web(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
