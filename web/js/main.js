@@ -1,7 +1,7 @@
 // The shell: routes, the header and footer, and going from page to page without loading.
 
 import { configure } from "./config.js";
-import { h, say, set, toast } from "./dom.js";
+import { h, say, set, svg, toast } from "./dom.js";
 import { LANGUAGES, choose, speak, spoken, t } from "./i18n.js";
 import { failure, frame } from "./parts.js";
 import { forget, has, session } from "./session.js";
@@ -91,7 +91,7 @@ function header() {
   const who = session();
   const next = encodeURIComponent(here + location.search);
   set(/** @type {Element} */ (document.getElementById("top")),
-    h("a", { class: "brand", href: "/", "aria-label": t("brand.home") }, h("span", { class: "torch", "aria-hidden": "true" }), "Usher"),
+    h("a", { class: "brand", href: "/", "aria-label": t("brand.home") }, mark(), "Usher"),
     h("nav", { "aria-label": t("nav.label") },
       link("/bookings", t("nav.bookings")),
       has("organiser") && link("/organise", t("nav.organise")),
@@ -106,6 +106,12 @@ function header() {
   set(/** @type {Element} */ (document.getElementById("foot")),
     h("p", null, t("foot.promise")),
     h("div", null, language, h("a", { href: "/signin?as=organiser" }, t("foot.organisers")), h("a", { href: "/door" }, t("foot.door"))));
+}
+
+/** Three rows of a house, and one seat in the light. */
+function mark() {
+  const row = (/** @type {number} */ r, /** @type {string} */ dash) => svg("path", { d: `M${16 - r} 27a${r} ${r} 0 0 1 ${2 * r} 0`, fill: "none", stroke: "#f5eee4", "stroke-width": 3.4, "stroke-dasharray": dash, "stroke-linecap": "round", opacity: 0.62 });
+  return svg("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true" }, row(7, "0.1 5.4"), row(13.2, "0.1 5.9"), svg("circle", { cx: 22.6, cy: 15.6, r: 3.6, fill: "#f4b942" }));
 }
 
 function leave() {

@@ -25,7 +25,7 @@ export function moment(local, timeZone) {
 export function minor(text, currency) {
   const places = exponent(currency);
   const plain = text.trim().replace(/[\s'’]/g, "");
-  const found = /^(\d[\d.,]*?)(?:[.,](\d{1,2}))?$/.exec(plain);
+  const found = /^(\d+(?:[.,]\d{2,3})*?)(?:[.,](\d{1,2}))?$/.exec(plain);
   if (!found) return null;
   const [, whole, part = ""] = found;
   if (part.length > places && Number(part) !== 0) return null;

@@ -44,7 +44,7 @@ function polygon(g, x, y, r, corners, turn) {
  */
 export function drawSeat(g, colours, seat, x, y, r) {
   const { rank, flags, state, sales } = seat;
-  const colour = sales ? [colours.line, colours.torch, colours.accent, colours.dim][state] : colours.prices[rank % colours.prices.length];
+  const colour = sales ? [colours.taken, colours.torch, colours.accent, colours.dim][state] : colours.prices[rank % colours.prices.length];
   g.globalAlpha = seat.faint ? 0.16 : 1;
   if (sales ? state !== FREE : state === FREE) {
     shape(g, sales ? 0 : rank, x, y, r);
@@ -52,9 +52,10 @@ export function drawSeat(g, colours, seat, x, y, r) {
     g.fill();
     if (!sales || state === BLOCKED) marks(g, colours, flags, state, sales, x, y, r);
   } else if (sales) {
-    shape(g, 0, x, y, r * 0.82);
-    g.fillStyle = colour;
-    g.fill();
+    shape(g, 0, x, y, r * 0.7);
+    g.strokeStyle = colour;
+    g.lineWidth = Math.max(0.7, r * 0.22);
+    g.stroke();
   } else if (state === HELD) {
     shape(g, rank, x, y, r * 0.78);
     g.strokeStyle = colours.taken;

@@ -21,6 +21,8 @@ const BUDGET_MILLIS = 5;
 /** A finger that moved less than this has tapped. */
 const TAP_PIXELS = 9;
 const ZOOM_MILLIS = 380;
+/** Without moving for so long the map rests. */
+const REST_MILLIS = 160;
 const PADDING_PIXELS = 22;
 /** Pictures of sections kept when they are out of sight. */
 const PICTURES_MAX = 80;
@@ -43,6 +45,9 @@ export class MapView {
     this.ratio = 1;
     this.moved = 0;
     this.asked = false;
+    this.moving = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.resting = undefined;
     /** @type {{from: {x: number, y: number, scale: number}, to: {x: number, y: number, scale: number}, began: number} | undefined} */
     this.trip = undefined;
     /** @type {Map<string, HTMLCanvasElement>} */
@@ -149,6 +154,7 @@ export class MapView {
     }
     const from = { ...this.plan(this.width / 2, this.height / 2), scale: this.scale };
     this.trip = { from, to: { x, y, scale }, began: performance.now() };
+    this.stir();
     this.redraw();
   }
 
@@ -161,8 +167,17 @@ export class MapView {
     const scale = from.scale * (to.scale / from.scale) ** eased;
     const way = Math.abs(to.scale - from.scale) < 1e-9 ? eased : (1 / scale - 1 / from.scale) / (1 / to.scale - 1 / from.scale);
     this.place(from.x + (to.x - from.x) * way, from.y + (to.y - from.y) * way, scale);
-    if (part < 1) this.redraw();
-    else this.trip = undefined;
+    if (part < 1) {
+      this.stir();
+      this.redraw();
+    } else this.trip = undefined;
+  }
+
+  /** Something moves: until it rests, speed matters more than sharpness. */
+  stir() {
+    this.moving = true;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => { this.moving = false; this.redraw(); }, REST_MILLIS);
   }
 
   redraw() {
@@ -203,7 +218,7 @@ export class MapView {
     }
     this.extras(radius);
     if (!near) for (const section of seen) this.name(section);
-    else if (radius < 4.5) for (const section of seen) this.name(section, true);
+    else if (radius < 3.4) for (const section of seen) this.name(section, true);
     if (unfinished) this.redraw();
     this.frames.push(performance.now() - began);
     if (this.frames.length > 600) this.frames.shift();
@@ -342,11 +357,16 @@ export class MapView {
 
   /** A section's seats as a picture that was drawn before. Answers whether it is still to be drawn (anew). @param {Section} section @param {number} radius @param {number} began */
   picture(section, radius, began) {
-    const level = Math.round(Math.log2(this.scale) * 3);
-    const due = `${level},${section.revision},${this.filterRevision},${this.hall.pitch}`;
-    if (section.bitmap?.due !== due && performance.now() - began < BUDGET_MILLIS) this.render(section, 2 ** (level / 3), due);
-    const { g } = this;
-    if (section.bitmap) {
+    // On the move a picture of about this size will do; once it is still there is one of exactly this size.
+    const scale = this.moving ? 2 ** (Math.round(Math.log2(this.scale) * 3) / 3) : this.scale;
+    const due = `${scale},${section.revision},${this.filterRevision},${this.hall.pitch}`;
+    if (section.bitmap?.due !== due && performance.now() - began < BUDGET_MILLIS) this.render(section, scale, due);
+    const { g, ratio } = this;
+    if (section.bitmap?.due === due && !this.moving) {
+      const { canvas, x, y } = section.bitmap;
+      const whole = (/** @type {number} */ pixels) => Math.round(pixels * ratio) / ratio;
+      g.drawImage(canvas, whole(x * this.scale + this.x), whole(y * this.scale + this.y), canvas.width / ratio, canvas.height / ratio);
+    } else if (section.bitmap) {
       const { canvas, x, y, w, h: height } = section.bitmap;
       g.drawImage(canvas, x * this.scale + this.x, y * this.scale + this.y, w * this.scale, height * this.scale);
     } else this.floor(section, 0.8);
@@ -525,6 +545,7 @@ export class MapView {
   drag(dx, dy) {
     this.x += dx;
     this.y += dy;
+    this.stir();
     this.keepInSight();
     this.redraw();
   }
@@ -532,6 +553,7 @@ export class MapView {
   /** @param {number} factor @param {number} x @param {number} y */
   pinch(factor, x, y) {
     const at = this.plan(x, y);
+    this.stir();
     this.scale = this.bounded(this.scale * factor);
     this.x = x - at.x * this.scale;
     this.y = y - at.y * this.scale;

@@ -241,7 +241,7 @@ class Picker {
     this.tray.classList.toggle("none", !this.count);
     set(this.tray,
       this.count ? h("ul", null, rows) : h("p", { class: "dim" }, t("tray.empty", { n: this.limit })),
-      h("div", { class: "sum" }, h("span", null, t("tray.count", { n: this.count })), h("b", null, total ? money(total) : "")), this.holdButton,
+      this.count > 0 && [h("div", { class: "sum" }, h("span", null, t("tray.count", { n: this.count })), h("b", null, total ? money(total) : "")), this.holdButton],
       h("p", { class: "dim small" }, icon("clock"), " ", t("tray.time", { n: Math.round(this.show.holdTtlSeconds / 60) })));
     if (focused) this.holdButton.focus();
   }
