@@ -36,14 +36,16 @@ test("somebody finds a show, chooses two seats on the map, pays and has tickets"
   await page.locator(".event", { hasText: "The Monsoon Letters" }).first().click();
   await page.locator(".showing").first().click();
   await page.waitForFunction(() => document.querySelector("canvas")?.view?.hall.sections.every((it) => it.ready));
-  for (const seat of ["stalls:D:12", "stalls:D:13"]) {
-    // Where the seat is on the screen is for the map to say; the click is a real one.
-    const at = await page.evaluate((id) => {
+  for (const nth of [0, 1]) {
+    // Where a free seat is on the screen is for the map to say; the click is a real one.
+    const at = await page.evaluate((nth) => {
       const view = document.querySelector("canvas").view;
-      const place = view.hall.find(id);
+      const stalls = view.hall.byId.get("stalls");
+      const premium = view.hall.categories.findIndex((it) => it.id === "premium");
+      const at = [...stalls.states.keys()].filter((it) => stalls.states[it] === 0 && stalls.category[it] === premium)[nth];
       const box = view.canvas.getBoundingClientRect();
-      return { x: box.x + place.section.x[place.at] * view.scale + view.x, y: box.y + place.section.y[place.at] * view.scale + view.y };
-    }, seat);
+      return { x: box.x + stalls.x[at] * view.scale + view.x, y: box.y + stalls.y[at] * view.scale + view.y };
+    }, nth);
     await page.mouse.click(at.x, at.y);
   }
   assert.equal(await page.locator(".tray li").count(), 2);

@@ -96,7 +96,7 @@ export function once(path) {
 /**
  * Asks again and again, with the tag of what is known: an unchanged answer costs a 304. Rests while the page is hidden.
  * @param {string} path
- * @param {{every: number, signal: AbortSignal, data: (answer: any) => void, fresh?: (ok: boolean) => void, headers?: () => Record<string, string>}} options
+ * @param {{every: number | (() => number), signal: AbortSignal, data: (answer: any) => void, fresh?: (ok: boolean) => void, headers?: () => Record<string, string>}} options
  * @returns {{now: () => void}}
  */
 export function watch(path, { every, signal, data, fresh }) {
@@ -131,7 +131,7 @@ export function watch(path, { every, signal, data, fresh }) {
           fresh?.(false);
         }
       }
-      await rest(document.hidden ? 60_000 : Math.min(every * 2 ** failures, 15_000));
+      await rest(document.hidden ? 60_000 : Math.min((typeof every === "number" ? every : every()) * 2 ** failures, 30_000));
     }
   })();
   return { now: () => wake() };

@@ -110,7 +110,7 @@ function header() {
 
 /** Three rows of a house, and one seat in the light. */
 function mark() {
-  const row = (/** @type {number} */ r, /** @type {string} */ dash) => svg("path", { d: `M${16 - r} 27a${r} ${r} 0 0 1 ${2 * r} 0`, fill: "none", stroke: "#f5eee4", "stroke-width": 3.4, "stroke-dasharray": dash, "stroke-linecap": "round", opacity: 0.62 });
+  const row = (/** @type {number} */ r, /** @type {string} */ dash) => svg("path", { d: `M${16 - r} 27a${r} ${r} 0 0 1 ${2 * r} 0`, fill: "none", stroke: "#f5eee4", "stroke-width": 3.4, "stroke-dasharray": dash, "stroke-linecap": "round", opacity: 0.85 });
   return svg("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true" }, row(7, "0.1 5.4"), row(13.2, "0.1 5.9"), svg("circle", { cx: 22.6, cy: 15.6, r: 3.6, fill: "#f4b942" }));
 }
 

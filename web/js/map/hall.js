@@ -1,14 +1,16 @@
 // What a map knows: sections with their outlines, seats once a section was looked at, and the state of each seat as of the last answer.
 
 import { call, once, watch } from "../api.js";
+import { Live } from "../live.js";
 
 export const FREE = 0, HELD = 1, SOLD = 2, BLOCKED = 3;
 export const ACCESSIBLE = 1, COMPANION = 2, OBSTRUCTED = 4;
 
 /** Sections asked for at the same time. */
 const AT_ONCE = 6;
-/** How often the counts are asked for. */
+/** How often the counts are asked for: while nothing pushes them, and, to be sure, while something does. */
 const EVERY_MILLIS = 2000;
+const PUSHED_MILLIS = 30_000;
 
 /**
  * @typedef {{x: number, y: number, w: number, h: number}} Box
@@ -17,7 +19,7 @@ const EVERY_MILLIS = 2000;
  *   id: string, name: string, total: number, categories: number[], outline: Point[], box: Box, middle: Point,
  *   counts: {available: number, held: number, sold: number, blocked: number}, version: number, known: number,
  *   ready: boolean, asked: boolean, x: Float32Array, y: Float32Array, category: Uint8Array, flags: Uint8Array, states: Uint8Array,
- *   rows: HallRow[], seats: PlanSeat[], revision: number, bitmap: any,
+ *   rows: HallRow[], seats: PlanSeat[], revision: number, bitmap: any, early: {sectionId: string, version: number, seats: string} | null,
  * }} Section
  * @typedef {{section: Section, at: number}} Place
  * @typedef {{id: string, name: string, price: Money | null, rank: number}} Category
@@ -94,7 +96,7 @@ export class Hall {
         id: it.sectionId, name: it.name, total: it.seatCount, categories: (it.categories ?? []).map((id) => number.get(id) ?? 0), outline, box, middle: centre(outline, box),
         counts: { available: it.seatCount, held: 0, sold: 0, blocked: 0 }, version: -1, known: -1, ready: false, asked: false,
         x: new Float32Array(), y: new Float32Array(), category: new Uint8Array(), flags: new Uint8Array(), states: new Uint8Array(),
-        rows: [], seats: [], revision: 0, bitmap: null,
+        rows: [], seats: [], revision: 0, bitmap: null, early: null,
       };
     });
     this.byId = new Map(this.sections.map((section) => [section.id, section]));
@@ -111,6 +113,8 @@ export class Hall {
     this.running = 0;
     /** Sections whose seats are on show: only their changes are asked for. @type {Set<Section>} */
     this.watched = new Set();
+    /** @type {Live | null} */
+    this.live = null;
   }
 
   /** Where everything is. */
@@ -133,7 +137,33 @@ export class Hall {
   /** Begins to follow the counts. @param {(ok: boolean) => void} fresh */
   follow(fresh) {
     const data = (/** @type {Availability} */ answer) => this.count(answer);
-    return watch(`/v1/shows/${this.show.showId}/availability`, { every: EVERY_MILLIS, signal: this.signal, data, fresh });
+    const polling = watch(`/v1/shows/${this.show.showId}/availability`, { every: () => (this.live?.isOpen ? PUSHED_MILLIS : EVERY_MILLIS), signal: this.signal, data, fresh });
+    this.live = new Live({
+      show: this.show.showId, signal: this.signal, wanted: () => [...this.watched].map((section) => section.id),
+      versions: () => Object.fromEntries(this.sections.filter((section) => section.known >= 0).map((section) => [section.id, section.known])),
+      section: (message) => this.pushed(message), counts: (message) => this.count(message),
+      // What was missed meanwhile is asked for at once.
+      connected: (is) => { if (!is) polling.now(); },
+    });
+    const alive = setInterval(() => { if (this.live?.isOpen) fresh(true); }, 1000);
+    this.signal.addEventListener("abort", () => clearInterval(alive), { once: true });
+    return polling;
+  }
+
+  /** The greater version is the newer: messages overtake one another and come twice. @param {{sectionId: string, version: number, seats: string}} message */
+  pushed({ sectionId, version, seats }) {
+    const section = this.byId.get(sectionId);
+    if (!section || version <= section.known) return;
+    if (!section.ready) {
+      // Its seats are still on their way: kept until they are here.
+      if (version > (section.early?.version ?? -1)) section.early = { sectionId, version, seats };
+      return;
+    }
+    unpack(seats, section.states);
+    section.known = version;
+    section.version = Math.max(section.version, version);
+    section.revision += 1;
+    this.changed();
   }
 
   /** @param {Availability} answer */
@@ -141,10 +171,11 @@ export class Hall {
     this.asOf = answer.asOf;
     for (const it of answer.sections) {
       const section = this.byId.get(it.sectionId);
-      if (!section) continue;
+      if (!section || it.version < section.version) continue;
       section.counts = it;
       section.version = it.version;
-      if (section.ready && section.known !== it.version && this.watched.has(section)) this.refresh(section);
+      const isPushed = this.live?.isOpen && this.live.subscribed.has(section.id);
+      if (section.ready && section.known < it.version && this.watched.has(section) && !isPushed) this.refresh(section);
     }
     for (const it of answer.areas) {
       const area = this.areas.find((area) => area.areaId === it.areaId);
@@ -156,9 +187,10 @@ export class Hall {
   /** These sections are on show now, the most wanted first. @param {Section[]} sections */
   want(sections) {
     this.watched = new Set(sections);
+    this.live?.subscribe(sections.map((section) => section.id));
     this.waiting = sections.filter((section) => !section.asked);
     this.next();
-    for (const section of sections) if (section.ready && section.known !== section.version && section.version >= 0) this.refresh(section);
+    for (const section of sections) if (section.ready && section.known < section.version && !this.live?.subscribed.has(section.id)) this.refresh(section);
   }
 
   next() {
@@ -182,6 +214,8 @@ export class Hall {
       section.known = availability.version;
       section.revision += 1;
       section.ready = true;
+      if (section.early) this.pushed(section.early);
+      section.early = null;
       this.changed();
     } catch (why) {
       section.asked = false;
@@ -225,16 +259,17 @@ export class Hall {
 
   /** @param {Section} section */
   async refresh(section) {
-    const wanted = section.version;
-    section.known = wanted;
+    const before = section.known;
+    section.known = section.version;
     try {
       const answer = await call("GET", `/v1/shows/${this.show.showId}/sections/${encodeURIComponent(section.id)}/availability`, { signal: this.signal });
+      if (answer.version <= before) return void (section.known = before);
       unpack(answer.seats, section.states);
       section.known = answer.version;
       section.revision += 1;
       this.changed();
     } catch {
-      section.known = -1;
+      section.known = before;
     }
   }
 

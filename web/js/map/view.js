@@ -303,6 +303,8 @@ export class MapView {
     g.font = `700 ${size}px system-ui, sans-serif`;
     if (onlyName) {
       const label = g.measureText(section.name).width + 12;
+      // A name never hides what it names.
+      if (label > width * 0.45 || size * 1.6 > height * 0.4) return;
       g.fillStyle = colours.card;
       g.globalAlpha = 0.86;
       g.beginPath();
