@@ -115,5 +115,5 @@ export async function signInReturned(query) {
   const names = claimsOf(tokens.id_token ?? "");
   keep(oidc.token === "id" ? tokens.id_token : tokens.access_token, { name: names.name ?? names.email });
   // Only to a page of ours.
-  return /^\/(?!\/)/.test(pending.next) ? pending.next : "/";
+  return /^\/(?![/\\])/.test(pending.next) ? pending.next : "/";
 }

@@ -78,12 +78,12 @@ class Board {
   drawFigures() {
     const { seats, areas } = this.sales;
     const places = areas.reduce((/** @type {number} */ sum, /** @type {any} */ it) => sum + it.taken, 0);
-    const figure = (/** @type {string} */ name, /** @type {string} */ value, more = "") => h("div", null, h("dt", null, name), h("dd", null, value, more && h("small", null, more)));
+    const figure = (/** @type {string} */ name, /** @type {string} */ value, more = "") => h("div", null, h("dt", null, name), h("dd", null, value, h("small", null, more || "\u00a0")));
     const share = seats.total ? `${Math.round((100 * seats.sold) / seats.total)} %` : "";
     set(this.figures,
       figure(t("board.sold"), number(seats.sold), share), figure(t("board.held"), number(seats.held)), figure(t("board.free"), number(seats.available)), figure(t("board.blocked"), number(seats.blocked)),
       areas.length ? figure(t("board.areas"), number(places)) : null,
-      this.money && figure(t("board.taken"), money(this.money.captured), this.money.refunded.amountMinor ? t("board.refunded", { price: money(this.money.refunded) }) : ""));
+      figure(t("board.taken"), this.money ? money(this.money.captured) : "…", this.money?.refunded.amountMinor ? t("board.refunded", { price: money(this.money.refunded) }) : ""));
   }
 
   /** @param {any} sums */

@@ -13,7 +13,7 @@ const PEOPLE = [["ada", []], ["grace", []], ["ravi", []], ["demo-organiser", ["o
 export default async function signIn({ query, go, title }) {
   title(t("nav.signIn"));
   const asked = query.get("next") ?? "/";
-  const next = /^\/(?!\/)/.test(asked) ? asked : "/";
+  const next = /^\/(?![/\\])/.test(asked) ? asked : "/";
   if (location.pathname === "/signin/callback") {
     try {
       go(await signInReturned(query), true);
