@@ -38,6 +38,7 @@ class Checkout {
     this.news = h("div", { class: "news", "aria-live": "polite" });
     this.form = h("div", { class: "payform" });
     this.attempts = 0;
+    this.substitutes = h("input", { type: "checkbox" });
     /** Whether the provider may be at work: then nothing is over yet. */
     this.waiting = false;
   }
@@ -74,8 +75,9 @@ class Checkout {
     const { payment } = config();
     try {
       this.method = payment.kind === "stripe" ? await elements(payment, this.booking) : cards(payment);
+      const places = this.booking.seats.length;
       this.button = h("button", { class: "primary big" }, t("pay.pay", { price: money(this.booking.total) }));
-      set(this.form, h("h2", null, t("pay.how")), h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.pay(); } }, this.method.node, this.button,
+      set(this.form, h("h2", null, t("pay.how")), h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.pay(); } }, this.method.node, places > 0 && h("label", { class: "check" }, this.substitutes, h("span", null, t("pay.substitutes"))), this.button,
         h("p", { class: "dim small" }, icon("shield"), " ", t("pay.safe"))));
     } catch {
       set(this.form, notice("bad", t("pay.noProvider"), h("button", { type: "button", onclick: () => this.start() }, t("again"))));
@@ -96,7 +98,7 @@ class Checkout {
     set(this.news);
     try {
       /** @type {Booking} */
-      const started = await call("POST", `/v1/bookings/${this.booking.bookingId}/confirm`, { body: {}, repeatable: true, signal: this.signal });
+      const started = await call("POST", `/v1/bookings/${this.booking.bookingId}/confirm`, { body: this.substitutes.checked ? { acceptSubstitutes: true } : {}, repeatable: true, signal: this.signal });
       this.learn(started);
       if (this.finished(started)) return;
       const back = `${location.origin}${location.pathname}`;

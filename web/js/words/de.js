@@ -117,6 +117,7 @@ export default {
   "pay.paying": "Bezahlt…",
   "pay.payAgain": "Noch einmal versuchen",
   "pay.safe": "Abgebucht wird erst, wenn die Plätze Ihre sind.",
+  "pay.substitutes": "Kommt meine Zahlung zu spät, tun es auch andere nebeneinander zum selben Preis",
   "pay.release": "Plätze zurückgeben",
   "pay.noProvider": "Das Zahlungsformular lädt nicht. Ihre Plätze bleiben reserviert.",
   "pay.finishing": "Ihre Bank hat zugestimmt",

@@ -117,6 +117,7 @@ export default {
   "pay.paying": "Paying…",
   "pay.payAgain": "Try again",
   "pay.safe": "You are charged only once the seats are yours.",
+  "pay.substitutes": "Should my payment come too late, others side by side at the same price will do",
   "pay.release": "Give the seats back",
   "pay.noProvider": "The payment form does not load. Your seats stay held.",
   "pay.finishing": "Your bank has said yes",
