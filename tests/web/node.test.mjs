@@ -55,3 +55,36 @@ test("a ticket is verified with the public key alone, and any other letter makes
     assert.ok("bad" in (await verify(other, keys)), `letter ${at}`);
   }
 });
+
+const { createHash, createHmac } = await import("node:crypto");
+const { digest, solve } = await import("../../web/js/work.js");
+const { check, isServed, placeHash, turn } = await import("../../web/js/draw.js");
+
+test("the machine's work is SHA-256 as everybody computes it", () => {
+  for (const length of [0, 1, 3, 54, 55, 56, 63, 64, 65, 119, 120, 200]) {
+    const text = "a1:".repeat(100).slice(0, length);
+    const wanted = createHash("sha256").update(text).digest();
+    assert.deepEqual(digest(text).map((word) => word >>> 0), [wanted.readUInt32BE(0), wanted.readUInt32BE(4)], `${length}`);
+  }
+  const proof = solve("1795359900123.12.5f0c", 12);
+  assert.match(proof, /^1795359900123\.12\.5f0c:[0-9a-f]{1,32}$/);
+  assert.equal(createHash("sha256").update(proof).digest().readUInt32BE(0) >>> 20, 0);
+});
+
+test("the draw is computed as the platform promises, and any lie about it is seen", async () => {
+  const [show, user, secret] = ["shw_1", "ada", "a secret of forty-three letters or so"];
+  const hash = createHash("sha256").update(`usher place\n${show}\n${user}`).digest("hex").slice(0, 32);
+  const drawn = createHmac("sha256", secret).update(hash).digest("hex").slice(0, 32);
+  const commitment = createHash("sha256").update(secret).digest("hex");
+  const place = `0-1795359600123-${hash}`;
+  assert.equal(await placeHash(show, user), hash);
+  assert.equal(await turn(place, secret), `0-0000000000000-${drawn}`);
+  assert.equal(await turn(place, null), null, "nothing is known before the opening");
+  assert.equal(await turn("1-1795359600999-ff", null), "1-1795359600999-ff");
+  assert.equal(await isServed(place, secret, `0-0000000000000-${drawn}`), true);
+  assert.equal(await isServed(place, secret, "0-0000000000000-"), false);
+  assert.equal(await isServed(place, null, "1-9999999999999-ff"), false);
+  assert.equal(await isServed("1-1795359600999-ff", secret, "0-9999999999999-ff"), false, "the draw comes first");
+  assert.deepEqual(await check({ commitment, secret }, show, user, place, commitment), { kept: true, secret: true, own: true, turn: `0-0000000000000-${drawn}` });
+  assert.deepEqual(await check({ commitment, secret: "another" }, show, "eve", place, "00"), { kept: false, secret: false, own: false, turn: await turn(place, "another") });
+});

@@ -2,7 +2,7 @@
 
 const NAME = "usher-gate";
 
-/** @typedef {{key: string, show: string, code: string, at: string, told: boolean}} Scan */
+/** @typedef {{key: string, show: string, code: string, at: string, told: boolean, name: string}} Scan */
 
 /** @returns {Promise<IDBDatabase>} */
 function open() {

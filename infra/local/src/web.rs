@@ -280,6 +280,14 @@ mod tests {
     }
 
     #[test]
+    fn the_bucket_s_distribution_sends_the_same_policy() {
+        let template = include_str!("../../web/template.yaml");
+        let line = template.lines().map(str::trim).find(|line| line.starts_with("default-src")).unwrap();
+        let config = json!({"api": "https://api.example", "payment": {"kind": "stripe"}});
+        assert_eq!(line.replace("${Services}", "https://api.example"), super::policy(&config));
+    }
+
+    #[test]
     fn a_configuration_that_cannot_be_read_stops_the_start() {
         let settings = Values::from([(CONFIG_FILE.to_owned(), "/nowhere/config.json".to_owned())]);
         assert!(Web::new(&settings).err().unwrap().to_string().contains("/nowhere/config.json"));

@@ -18,6 +18,8 @@ const PATIENCE_MILLIS = 2500;
 const SYNC_MILLIS = 10_000;
 /** Answers listed. */
 const RECENT_MAX = 12;
+/** Pages of the revocation list that are read in one go. */
+const REVOCATION_PAGES_MAX = 200;
 
 /** @typedef {{result: string, words?: string, at?: string, seat?: string, offline?: boolean, [more: string]: any}} Verdict */
 
@@ -26,7 +28,7 @@ export default async function door({ params, signal, title }) {
   title(t("nav.door"));
   navigator.serviceWorker?.register("/sw.js").catch(() => {});
   if (!session()) return failure({ slug: "unauthenticated" });
-  if (!has("door") && !has("organiser")) return failure({ slug: "forbidden" });
+  if (!has("door")) return failure({ slug: "forbidden" });
   if (!params.showId) return choose(signal);
   const known = await fact(`show ${params.showId}`).catch(() => undefined);
   const show = await get(`/v1/shows/${params.showId}`, signal).catch((why) => { if (known && !(why instanceof Problem && why.status === 404)) return known.show; throw why; });
@@ -53,6 +55,10 @@ class Gate {
     this.show = show; this.event = event; this.signal = signal;
     this.admitted = 0;
     this.waiting = 0;
+    /** Bookings whose tickets are void. @type {Set<string>} */
+    this.revoked = new Set();
+    /** @type {string[]} */
+    this.keys = [];
     /** Came in at all gates, where the platform says so. @type {number | undefined} */
     this.all = undefined;
     /** @type {Verdict[]} */
@@ -93,15 +99,37 @@ class Gate {
     this.drawCounts();
     while (!this.signal.aborted) {
       await this.sync();
+      if (this.online) await this.learnRevocations().catch(() => {});
+      this.drawCounts();
       await pause(SYNC_MILLIS, this.signal);
     }
   }
 
-  /** The keys that tickets are signed with, as they were last known. */
+  /** The keys that tickets are signed with, as they were last known. @returns {Promise<string[]>} */
   async learnKeys() {
-    const keys = config().ticketKeys ?? (await fact("keys").catch(() => undefined)) ?? [];
-    keepFact("keys", keys).catch(() => {});
-    return keys;
+    return [...new Set([...(config().ticketKeys ?? []), ...((await fact("keys").catch(() => undefined)) ?? [])])];
+  }
+
+  /** Takes along what is needed without a network: the key, and the bookings whose tickets are void. Goes on where it stopped. */
+  async learnRevocations() {
+    const name = `revoked ${this.show.showId}`;
+    const known = (await fact(name).catch(() => undefined)) ?? { bookings: [], resume: "" };
+    this.revoked = new Set(known.bookings);
+    let cursor = known.resume;
+    for (let page = 0; page < REVOCATION_PAGES_MAX; page++) {
+      const answer = await get(`/v1/shows/${this.show.showId}/revocations?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, this.signal);
+      for (const it of answer.revocations) this.revoked.add(it.bookingId);
+      const key = Array.from(atob(answer.key.publicKey), (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+      if (!this.keys.includes(key)) {
+        this.keys = [...this.keys, key];
+        keepFact("keys", this.keys).catch(() => {});
+      }
+      cursor = answer.nextCursor ?? answer.resume ?? cursor;
+      if (!answer.nextCursor) break;
+    }
+    await keepFact(name, { bookings: [...this.revoked], resume: cursor });
+    const { admitted } = await get(`/v1/shows/${this.show.showId}/scans`, this.signal);
+    this.all = admitted;
   }
 
   drawState() {
@@ -157,9 +185,9 @@ class Gate {
     const at = new Date().toISOString();
     if (this.online) {
       try {
-        const answer = await this.ask(code, at);
-        if (answer.result === "admitted") await keepScan({ key, show: this.show.showId, code, at, told: true });
-        return { seat, ...answer };
+        const answer = await this.ask(code, crypto.randomUUID());
+        if (answer.result === "admitted") await keepScan({ key, show: this.show.showId, code, at, told: true, name: "" });
+        return { seat, at: answer.result === "already-scanned" ? answer.scannedAt : undefined, words: answer.fault ? t("door.bad.other") : undefined, ...answer };
       } catch (why) {
         if (why instanceof Problem && why.status >= 400 && why.status < 500 && why.status !== 429) return { result: "invalid", words: sentence(why), seat };
         // Nobody answered in time: the gate decides.
@@ -168,30 +196,25 @@ class Gate {
     if (!claim) return { result: "unknown", words: t("door.blind") };
     const before = await scanned(key).catch(() => undefined);
     if (before) return { result: "already-scanned", at: before.at, seat, offline: true };
-    if (await this.isRevoked(claim)) return { result: "revoked", seat, offline: true };
-    await keepScan({ key, show: this.show.showId, code, at, told: false });
+    if (this.revoked.has(claim.booking)) return { result: "revoked", seat, offline: true };
+    await keepScan({ key, show: this.show.showId, code, at, told: false, name: crypto.randomUUID() });
     this.waiting += 1;
     return { result: "admitted", seat, offline: true };
   }
 
-  /** @param {string} code @param {string} at @returns {Promise<any>} */
-  ask(code, at) {
+  /** A scan under its own name: asked again it is the same scan. @param {string} code @param {string} key @param {string} [scannedAt] when it was, if that is over @returns {Promise<any>} */
+  ask(code, key, scannedAt) {
     const late = AbortSignal.any([this.signal, AbortSignal.timeout(PATIENCE_MILLIS)]);
-    return call("POST", `/v1/shows/${this.show.showId}/scans`, { body: this.body(code, at), signal: late, repeatable: false });
+    const gate = this.name.normalize("NFKD").replace(/[^\w.~-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+    return call("POST", `/v1/shows/${this.show.showId}/scans`, { body: { code, ...(gate ? { gate } : {}), ...(scannedAt ? { scannedAt } : {}) }, key, signal: late, repeatable: false });
   }
-
-  /** @param {string} code @param {string} _at */
-  body(code, _at) { return { code }; }
-
-  /** @param {import("../ticket.js").Claim} _claim */
-  async isRevoked(_claim) { return false; }
 
   /** Tells the platform who came in while it could not be asked. */
   async sync() {
     if (!this.online || this.signal.aborted) return;
     for (const scan of await untold(this.show.showId).catch(() => [])) {
       try {
-        const answer = await this.ask(scan.code, scan.at);
+        const answer = await this.ask(scan.code, scan.name, scan.at);
         await keepScan({ ...scan, told: true });
         this.waiting = Math.max(0, this.waiting - 1);
         // Somebody came in at another gate with the same ticket: that is told, because nobody can be asked any more.

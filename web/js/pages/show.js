@@ -10,6 +10,7 @@ import { MapView } from "../map/view.js";
 import { freshness, notice, sentence, showAndEvent } from "../parts.js";
 import { session } from "../session.js";
 import { admission, spend } from "../admission.js";
+import { waitlist } from "../waitlist.js";
 
 /** Places of one hold, at most. */
 const PLACES_MAX = 10;
@@ -38,6 +39,17 @@ export default async function showPage({ params, query, signal, go, title }) {
   return page.node();
 }
 
+/** Lets the machine work, beside the page. @param {{challenge: string, bits: number}} asked @param {AbortSignal} signal @returns {Promise<string>} */
+function worked(asked, signal) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker("/js/work.js", { type: "module" });
+    worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
+    worker.onerror = reject;
+    signal.addEventListener("abort", () => worker.terminate(), { once: true });
+    worker.postMessage(asked);
+  });
+}
+
 class Picker {
   /** @param {Show} show @param {EventDetail} event @param {Hall} hall @param {AbortSignal} signal @param {(path: string) => void} go */
   constructor(show, event, hall, signal, go) {
@@ -53,6 +65,8 @@ class Picker {
     this.holding = false;
     /** @type {any} */
     this.bestButton = null;
+    /** @type {any} */
+    this.code = null;
     this.left = h("span");
     this.limit = Math.min(PLACES_MAX, show.maxSeatsPerBuyer);
     this.map = new MapView(hall, {
@@ -62,6 +76,8 @@ class Picker {
     this.tray = h("section", { class: "tray", "aria-label": t("tray.label") });
     this.areas = h("div", { class: "areas" });
     this.list = h("div", { class: "seatlist", hidden: true });
+    /** Where a name can be put down, once there is a reason. */
+    this.names = h("div");
   }
 
   node() {
@@ -80,7 +96,7 @@ class Picker {
         h("header", null, h("a", { class: "back", href: `/events/${event.eventId}` }, icon("back"), event.title),
           h("h1", null, when(show.startsAt, show.timeZone, { weekday: "long", day: "numeric", month: "long" })),
           h("p", null, when(show.startsAt, show.timeZone, { hour: "numeric", minute: "2-digit", timeZoneName: "short" }), event.venueName ? ` · ${event.venueName}` : "", h("br"), this.left)),
-        this.status(), this.news, this.legend(), this.areas, this.best(), this.tray));
+        this.status(), this.news, this.legend(), this.presale(), this.areas, this.names, this.best(), this.tray));
   }
 
   status() {
@@ -89,6 +105,19 @@ class Picker {
     if (show.status !== "ON_SALE") return notice("warn", t(`show.status.${show.status}`));
     if (opens > 0) return notice("info", t("show.opensAt", { when: when(show.onSaleAt, show.timeZone, { dateStyle: "medium", timeStyle: "short" }) }));
     return null;
+  }
+
+  /** Before the sale a code lets some people in. */
+  presale() {
+    if (Date.parse(this.show.onSaleAt) <= Date.now()) return null;
+    this.code = h("input", { name: "code", autocomplete: "off", maxlength: 64, autocapitalize: "characters" });
+    return h("label", null, h("span", null, t("show.code")), this.code);
+  }
+
+  /** Somebody who finds nothing can wait for what comes back. */
+  offerToWait() {
+    if (this.names.children.length || this.show.status !== "ON_SALE") return;
+    set(this.names, waitlist({ show: this.show, categories: this.hall.categories, limit: this.limit, signal: this.signal, go: this.go }));
   }
 
   /** Prices, the cheapest first; each can be left out of the map. */
@@ -143,6 +172,7 @@ class Picker {
   update() {
     const free = this.hall.sections.reduce((sum, it) => sum + it.counts.available, 0) + this.hall.areas.reduce((sum, it) => sum + it.remaining, 0);
     if (this.left) this.left.textContent = free ? t("show.left", { n: free, text: number(free) }) : t("show.soldOut");
+    if (!free && this.hall.asOf) this.offerToWait();
     const gone = this.chosen.filter((place) => this.hall.state(place) !== FREE);
     if (gone.length && !this.holding) this.lose(gone);
     this.drawAreas();
@@ -282,9 +312,11 @@ class Picker {
     return this.claim("best-available", ask);
   }
 
-  /** @param {"holds" | "best-available"} way @param {unknown} body */
-  async claim(way, body) {
+  /** @param {"holds" | "best-available"} way @param {object} wish */
+  async claim(way, wish) {
     if (this.holding) return;
+    const code = this.code?.value.trim();
+    const body = { ...wish, ...(code ? { code } : {}) };
     if (!session()) return this.go(`/signin?next=${encodeURIComponent(location.pathname)}`);
     this.holding = true;
     this.bestButton && (this.bestButton.disabled = true);
@@ -292,8 +324,14 @@ class Picker {
     this.key ||= crypto.randomUUID();
     try {
       const token = admission(this.show.showId);
-      const booking = await call("POST", `/v1/shows/${this.show.showId}/${way}`, {
-        body, key: this.key, signal: this.signal, headers: token ? { "usher-admission": token } : {}, onretry: () => set(this.news, notice("info", t("busy.trying"))),
+      const send = (/** @type {string} */ proof) => call("POST", `/v1/shows/${this.show.showId}/${way}`, {
+        body, key: this.key, signal: this.signal, headers: { ...(token ? { "usher-admission": token } : {}), ...(proof ? { "usher-proof": proof } : {}) }, onretry: () => set(this.news, notice("info", t("busy.trying"))),
+      });
+      const booking = await send("").catch(async (why) => {
+        const asked = why instanceof Problem && why.slug === "challenge-required" ? why.document.challenge : null;
+        if (asked?.kind !== "proof-of-work") throw why;
+        set(this.news, notice("info", sentence(why)));
+        return send(await worked(asked, this.signal));
       });
       sessionStorage.removeItem(KEPT + this.show.showId);
       this.go(`/bookings/${booking.bookingId}/pay`);
@@ -322,6 +360,7 @@ class Picker {
       for (const place of gone) place.section.revision += 1;
       if (gone.length) return this.lose(gone);
     }
+    if (slug === "waitlisted" || slug === "no-block") this.offerToWait();
     const help = slug === "buyer-limit" ? h("a", { class: "button", href: "/bookings" }, t("nav.bookings")) : null;
     set(this.news, notice("bad", sentence(why), help && h("div", { class: "actions" }, help)));
     say(sentence(why));
