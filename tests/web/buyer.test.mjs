@@ -168,3 +168,20 @@ test("a seat that somebody else holds is seen on the map within seconds", async 
   await api("POST", `/v1/shows/${show}/holds`, { token: buyer, key: "k1", body: { seatIds: ["balcony:B:6"] } });
   await page.waitForFunction(() => { const { hall } = document.querySelector("canvas").view; return hall.state(hall.find("balcony:B:6")) === 1; }, null, { timeout: 6000 });
 });
+
+test("places without seats are bought by number, beside seats", async () => {
+  const show = await theatre({}, (plan) => { plan.zones[0].areas.push({ shape: "rectangle", rectangle: { width: 350, height: 60 }, position: { x: 0, y: 440 }, rotation: 0, name: "Standing", capacity: 40, category: "Balcony" }); });
+  const { page, errors } = await person(browser);
+  await signIn(page, "stander");
+  await page.goto(`/shows/${show}`);
+  await page.getByRole("button", { name: "More: Standing" }).click();
+  await page.getByRole("button", { name: "More: Standing" }).click();
+  await choose(page, "stalls:A:1");
+  await page.getByRole("button", { name: "Hold these 3 seats" }).click();
+  await page.waitForURL(/\/pay$/);
+  await page.getByText("Standing × 2").waitFor();
+  await pay(page, "pays at once");
+  await page.locator(".stub-card img").nth(2).waitFor();
+  assert.equal(await page.locator(".stub-card", { hasText: "Standing" }).count(), 2);
+  assert.deepEqual(errors, []);
+});

@@ -20,12 +20,15 @@ export function plan() {
 let venue;
 let event;
 
-/** A new show at the test house, on sale, as its id. */
-export async function theatre(more = {}) {
+/** A new show at the test house (or at one that is built otherwise), on sale, as its id. */
+export async function theatre(more = {}, rebuild = undefined) {
   const organiser = await token("demo-organiser", ["organiser"]);
-  venue ??= api("POST", "/v1/venues", { token: organiser, body: { name: "Test house", city: "Pune", timeZone: "Asia/Kolkata", plan: plan() } });
+  const build = (house) => api("POST", "/v1/venues", { token: organiser, body: { name: "Test house", city: "Pune", timeZone: "Asia/Kolkata", plan: house } });
+  if (!rebuild) venue ??= build(plan());
   event ??= api("POST", "/v1/events", { token: organiser, body: { title: "A test of patience", category: "theatre", city: "Pune", description: "Played once a test." } });
-  const [{ venueId, categories }, { eventId }] = await Promise.all([venue, event]);
+  const house = plan();
+  rebuild?.(house);
+  const [{ venueId, categories }, { eventId }] = await Promise.all([rebuild ? build(house) : venue, event]);
   const day = 86_400_000;
   const show = await api("POST", `/v1/events/${eventId}/shows`, {
     token: organiser,

@@ -182,6 +182,14 @@ export function seatName(seat, plans = {}) {
   return t("seat.name", { section: section?.name ?? seat.section, row: row?.label ?? seat.row, seat: place?.label ?? seat.seat });
 }
 
+/** What the areas of a booking are called. @param {Booking} booking @param {Show} show @returns {Promise<Record<string, string>>} */
+export async function areaNames(booking, show) {
+  if (!booking.areas.length) return {};
+  /** @type {Plan | null} */
+  const plan = await once(`/v1/shows/${show.showId}/plan?v=${show.planVersion}`).catch(() => null);
+  return Object.fromEntries((plan?.areas ?? []).map((area) => [area.areaId, area.name]));
+}
+
 /** The seats of a booking by their labels. @param {Booking} booking @param {Show} show @returns {Promise<Record<string, SectionPlan>>} */
 export async function plansOf(booking, show) {
   const ids = [...new Set(booking.seats.map((seat) => seat.section))];

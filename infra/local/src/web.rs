@@ -38,7 +38,7 @@ struct Files;
 /// What is served for an address.
 pub(crate) struct Web {
     config: Bytes,
-    policy: HeaderValue,
+    policy: String,
     /// Files as they were compressed last, by the digest of what they say.
     compressed: Mutex<HashMap<[u8; 32], Bytes>>,
 }
@@ -53,8 +53,10 @@ impl Web {
             None | Some("") => local_config(settings),
             Some(path) => read_config(path)?,
         };
-        let policy = HeaderValue::from_str(&policy(&config))
-            .map_err(|_| StartError(format!("{CONFIG_FILE}: an address in it cannot stand in a header")))?;
+        let policy = policy(&config);
+        if HeaderValue::from_str(&policy).is_err() {
+            return Err(StartError(format!("{CONFIG_FILE}: an address in it cannot stand in a header")));
+        }
         Ok(Self { config: config.to_string().into(), policy, compressed: Mutex::default() })
     }
 
@@ -90,7 +92,7 @@ impl Web {
         if known.split(',').any(|candidate| candidate.trim().trim_start_matches("W/") == tag) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            *response.body_mut() = Body::from(if gzip { self.compress(&found) } else { found.bytes });
+            *response.body_mut() = Body::from(if gzip { self.compress(&found) } else { found.bytes.clone() });
         }
         let out = response.headers_mut();
         let mut set = |name: header::HeaderName, value: &str| {
@@ -105,12 +107,15 @@ impl Web {
         set(header::VARY, "Accept-Encoding");
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         set(header::REFERRER_POLICY, "same-origin");
-        set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-        set(header::HeaderName::from_static("permissions-policy"), "camera=(self), geolocation=(), microphone=()");
+        // What a page may do, where there is one.
+        if found.kind.starts_with("text/html") {
+            set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+            set(header::HeaderName::from_static("permissions-policy"), "camera=(self), geolocation=(), microphone=()");
+            set(header::CONTENT_SECURITY_POLICY, &self.policy);
+        }
         if gzip {
             set(header::CONTENT_ENCODING, "gzip");
         }
-        out.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
         response
     }
 

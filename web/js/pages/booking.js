@@ -3,7 +3,7 @@
 import { Problem, call, get } from "../api.js";
 import { dialog, h, icon, pause, set } from "../dom.js";
 import { away, money, number, t, when } from "../i18n.js";
-import { notice, plansOf, poster, seatName, sentence, showAndEvent } from "../parts.js";
+import { areaNames, notice, plansOf, poster, seatName, sentence, showAndEvent } from "../parts.js";
 import { policyWords } from "./pay.js";
 
 /** How often tickets and refunds that are on their way are asked for, and how long. */
@@ -16,6 +16,7 @@ export default async function bookingPage({ params, query, signal, title }) {
   let booking = await get(`/v1/bookings/${params.bookingId}`, signal);
   const { show, event } = await showAndEvent(booking.showId);
   const plans = await plansOf(booking, show);
+  const areas = await areaNames(booking, show);
   title(event.title);
   const body = h("div");
   const draw = () => set(body, booking.status === "CONFIRMED" ? standing() : booking.status === "CANCELLED" ? over() : held());
@@ -82,7 +83,7 @@ export default async function bookingPage({ params, query, signal, title }) {
   function stub(ticket) {
     const seat = booking.seats.find((it) => it.seatId === ticket.seatId);
     const area = booking.areas.find((it) => it.areaId === ticket.areaId);
-    const name = seat ? seatName(seat, plans) : ticket.areaId ?? "";
+    const name = seat ? seatName(seat, plans) : areas[ticket.areaId ?? ""] ?? ticket.areaId ?? "";
     const price = seat?.price ?? area?.price;
     return h("article", { class: "stub-card" },
       h("div", { class: "who" }, h("p", { class: "kind" }, event.venueName), h("h3", null, event.title), h("p", null, time), h("p", { class: "seat" }, name), price && h("p", { class: "dim" }, money(price))),

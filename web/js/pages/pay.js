@@ -4,7 +4,7 @@ import { Problem, call, get } from "../api.js";
 import { config } from "../config.js";
 import { dialog, h, icon, pause, say, set } from "../dom.js";
 import { money, number, t, when } from "../i18n.js";
-import { deadline, notice, plansOf, seatName, sentence, showAndEvent, timer } from "../parts.js";
+import { areaNames, deadline, notice, plansOf, seatName, sentence, showAndEvent, timer } from "../parts.js";
 import { cards, elements } from "../payment.js";
 import { spend } from "../admission.js";
 
@@ -27,12 +27,13 @@ export default async function pay({ params, query, signal, go, title }) {
   const { show, event } = await showAndEvent(booking.showId);
   title(t("pay.title"));
   const plans = await plansOf(booking, show);
-  return new Checkout(booking, show, event, plans, signal, go).node(query);
+  return new Checkout(booking, show, event, plans, await areaNames(booking, show), signal, go).node(query);
 }
 
 class Checkout {
-  /** @param {Booking} booking @param {Show} show @param {EventDetail} event @param {Record<string, SectionPlan>} plans @param {AbortSignal} signal @param {(path: string, replace?: boolean) => void} go */
-  constructor(booking, show, event, plans, signal, go) {
+  /** @param {Booking} booking @param {Show} show @param {EventDetail} event @param {Record<string, SectionPlan>} plans @param {Record<string, string>} areas @param {AbortSignal} signal @param {(path: string, replace?: boolean) => void} go */
+  constructor(booking, show, event, plans, areas, signal, go) {
+    this.areas = areas;
     this.booking = booking; this.show = show; this.event = event; this.plans = plans; this.signal = signal; this.go = go;
     this.end = deadline(booking);
     this.news = h("div", { class: "news", "aria-live": "polite" });
@@ -49,7 +50,7 @@ class Checkout {
     const whole = Math.max(show.holdTtlSeconds * 1000, this.end - performance.now());
     this.clock = timer(() => this.end, whole, signal, () => this.over());
     const lines = booking.seats.map((seat) => h("li", null, h("span", { class: "grow" }, seatName(seat, this.plans)), h("b", null, money(seat.price))));
-    for (const area of booking.areas) lines.push(h("li", null, h("span", { class: "grow" }, `${area.areaId} × ${number(area.quantity)}`), h("b", null, money({ ...area.price, amountMinor: area.price.amountMinor * area.quantity }))));
+    for (const area of booking.areas) lines.push(h("li", null, h("span", { class: "grow" }, `${this.areas[area.areaId] ?? area.areaId} × ${number(area.quantity)}`), h("b", null, money({ ...area.price, amountMinor: area.price.amountMinor * area.quantity }))));
     this.side = h("div", null, this.form);
     const page = h("div", { class: "page checkout" },
       h("section", { class: "order" },
