@@ -3,8 +3,8 @@
 use domain::{
     Error, Refusal,
     catalogue::Show,
-    ids::{SeatId, SectionId},
-    plan::{Row, Seat, Section},
+    ids::{CategoryId, SeatId, SectionId},
+    plan::{Decoration, Row, Seat, Section, drawing::Point},
 };
 use edge::{Call, Reply};
 use serde::Serialize;
@@ -26,6 +26,7 @@ struct PlanView<'a> {
     categories: Vec<CategoryView<'a>>,
     sections: Vec<SectionView<'a>>,
     areas: Vec<AreaView<'a>>,
+    decorations: &'a [Decoration],
 }
 
 #[derive(Serialize)]
@@ -42,6 +43,8 @@ struct SectionView<'a> {
     section_id: &'a str,
     name: &'a str,
     seat_count: u32,
+    categories: &'a [CategoryId],
+    outline: &'a [Point],
 }
 
 #[derive(Serialize)]
@@ -140,8 +143,13 @@ fn view<'a>(show: &Show, plan: &'a PlanOverview) -> PlanView<'a> {
     let categories =
         categories.map(|it| CategoryView { category_id: it.id.as_str(), name: &it.name, color: &it.color });
     let sections = plan.sections.iter();
-    let sections =
-        sections.map(|it| SectionView { section_id: it.id.as_str(), name: &it.name, seat_count: it.seat_count });
+    let sections = sections.map(|it| SectionView {
+        section_id: it.id.as_str(),
+        name: &it.name,
+        seat_count: it.seat_count,
+        categories: &it.categories,
+        outline: &it.outline,
+    });
     let areas = plan.areas.iter().map(|area| AreaView {
         area_id: area.id.as_str(),
         name: &area.name,
@@ -155,6 +163,7 @@ fn view<'a>(show: &Show, plan: &'a PlanOverview) -> PlanView<'a> {
         categories: categories.collect(),
         sections: sections.collect(),
         areas: areas.collect(),
+        decorations: &plan.decorations,
     }
 }
 

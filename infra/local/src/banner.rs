@@ -34,7 +34,7 @@ pub fn steps(base_url: &str) -> Vec<String> {
     ]
 }
 
-/// The page at `/`, with the steps in it.
+/// The developer's page at `/dev`, with the steps in it.
 #[must_use]
 pub fn page(base_url: &str) -> String {
     let steps = steps(base_url).join("\n").replace('&', "&amp;").replace('<', "&lt;");

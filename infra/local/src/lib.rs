@@ -20,6 +20,7 @@ mod seed;
 mod settings;
 mod stop;
 mod streams;
+mod web;
 mod wiring;
 
 use std::{
@@ -60,6 +61,7 @@ use crate::{
     sandbox::{Sandbox, SandboxSettings},
     stop::{Stop, Stopper},
     streams::Consumer,
+    web::Web,
     wiring::Wiring,
 };
 
@@ -214,7 +216,8 @@ impl Platform {
         }
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
         let reconcile = functions.event_handler("reconcile")?;
-        let router = router(gateway, &services.files, &tokens, &sandbox, reconcile, &base_url);
+        let web = Arc::new(Web::new(&values)?);
+        let router = router(Arc::new(Front { gateway, web }), &services.files, &tokens, &sandbox, reconcile, &base_url);
         let router = router.merge(operators(&services.ports.store));
 
         let knobs = Arc::new(Knobs::default());
@@ -372,9 +375,15 @@ async fn listen(port: u16) -> Result<TcpListener, StartError> {
     })
 }
 
+/// What answers on every path that is nobody else's: the web app's files, then the API.
+struct Front {
+    gateway: Arc<Gateway>,
+    web: web::Shared,
+}
+
 /// The API and what surrounds it.
 fn router(
-    gateway: Arc<Gateway>,
+    front: Arc<Front>,
     files: &Arc<LocalFiles>,
     tokens: &Arc<Tokens>,
     sandbox: &Arc<Sandbox>,
@@ -382,17 +391,20 @@ fn router(
     base_url: &str,
 ) -> Router {
     let serve =
-        async |State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| {
+        async |State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| {
             let (parts, body) = request.into_parts();
-            gateway.serve(parts, body, peer).await
+            match front.web.answer(&parts.method, parts.uri.path(), &parts.headers) {
+                Some(file) => file,
+                None => front.gateway.serve(parts, body, peer).await,
+            }
         };
     let html = banner::page(base_url).into_bytes();
     let page = async move || -> Response<Body> { dev::content("text/html; charset=utf-8", html.clone()) };
     let files = Router::new().route("/dev/files/{*key}", routing::get(dev::file)).with_state(Arc::clone(files));
     let tokens = Router::new().route("/dev/token", routing::post(dev::token)).with_state(Arc::clone(tokens));
     let reconcile = Router::new().route("/dev/reconcile", routing::post(dev::reconcile)).with_state(reconcile);
-    let page = Router::new().route("/", routing::get(page));
-    let api = Router::new().fallback(serve).with_state(gateway);
+    let page = Router::new().route("/dev", routing::get(page));
+    let api = Router::new().fallback(serve).with_state(front);
     api.merge(page).merge(files).merge(tokens).merge(reconcile).merge(sandbox.router())
 }
 

@@ -51,6 +51,8 @@ pub(crate) fn gather(
         ("CHALLENGE_BITS", "18".to_owned()),
         // What API Gateway takes: the stadium's plan is larger than a function takes by default.
         ("PLAN_BYTES_MAX", BODY_BYTES_MAX.to_string()),
+        // A file that says where the web app's services are; without one, here.
+        ("WEB_CONFIG", String::new()),
     ];
     let mut values: Values = fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     values.extend(secrets);

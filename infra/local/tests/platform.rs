@@ -46,7 +46,7 @@ async fn the_printed_lines_give_a_ticket() {
     let pdf = std::fs::read(here.path().join("ticket.pdf")).unwrap();
     assert!(pdf.starts_with(b"%PDF"), "{}", String::from_utf8_lossy(&pdf));
     wait_until(|| platform.mailer().sent().iter().any(|mail| mail.to == "ada@example.com")).await;
-    let page = reqwest::get(platform.base_url()).await.unwrap().text().await.unwrap();
+    let page = reqwest::get(format!("{}/dev", platform.base_url())).await.unwrap().text().await.unwrap();
     assert!(page.contains("sort -R") && !page.contains("@STEPS@"));
     platform.stop().await;
 }

@@ -19,6 +19,7 @@ mod table;
 mod template;
 mod tools;
 mod verify_draw;
+mod web;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,8 @@ enum Command {
     Template,
     /// Computes a waiting room's draw again, from its published secret: was everybody let in by their turn?
     VerifyDraw(verify_draw::VerifyDraw),
+    /// The web app in a real Chromium; needs Node 20.
+    Web(web::Web),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),
         Command::VerifyDraw(arguments) => verify_draw::verify_draw(&arguments),
+        Command::Web(arguments) => web::web(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

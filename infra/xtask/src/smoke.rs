@@ -98,11 +98,21 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// With these arguments beside the port.
     pub(crate) fn start(arguments: &[String]) -> Result<Self, String> {
+        Self::start_with(arguments, &[])
+    }
+
+    /// With these settings too.
+    pub(crate) fn start_with(arguments: &[String], settings: &[(&str, &str)]) -> Result<Self, String> {
         // With the whole workspace's features, so that nothing is compiled twice.
         run("embedded platform", "cargo", &["build", "--quiet", "--locked", "--workspace", "--bin", "usher"])?;
         let mut command = Command::new(tools::target().join("debug/usher"));
         // What becomes of each booking is told by whoever asked for it.
-        command.args(["--port", "0"]).args(arguments).env("LOG_LEVEL", "warn").stdout(Stdio::piped());
+        command
+            .args(["--port", "0"])
+            .args(arguments)
+            .env("LOG_LEVEL", "warn")
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|why| format!("the embedded platform: {why}"))?;
         let lines = child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines());
         let url =

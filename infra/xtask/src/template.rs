@@ -26,6 +26,8 @@ pub(crate) fn template() -> Result<(), String> {
         &linter,
         &["--append-rules", "cfn_lint_serverless.rules", "--template", "template.yaml"],
     )?;
-    run("the front", &linter, &["--regions", FRONT_REGION, "--template", "infra/edge/template.yaml"])?;
+    for (name, template) in [("the front", "infra/edge/template.yaml"), ("the web app", "infra/web/template.yaml")] {
+        run(name, &linter, &["--regions", FRONT_REGION, "--template", template])?;
+    }
     run("sam local", programs.join("python"), &["infra/sam-local/check.py"])
 }

@@ -10,7 +10,10 @@ use domain::{
     Error, Fault, Refusal, StoreError,
     catalogue::Venue,
     ids::{AreaId, CategoryId, RowId, SeatName, SectionId, VenueId},
-    plan::{Area, PlanCategory, Row, Seat, SeatingPlan, Section},
+    plan::{
+        Area, PlanCategory, Row, Seat, SeatingPlan, Section,
+        drawing::{Decoration, Point, outline},
+    },
 };
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -49,10 +52,13 @@ pub struct PlanOverview {
     pub sections: Vec<SectionOverview>,
     /// In plan order.
     pub areas: Vec<Area>,
+    /// What else a map shows. Plans of before have none.
+    #[serde(default)]
+    pub decorations: Vec<Decoration>,
 }
 
 /// A section without its seats.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SectionOverview {
     /// Its id.
     pub id: SectionId,
@@ -60,6 +66,12 @@ pub struct SectionOverview {
     pub name: String,
     /// How many seats it has.
     pub seat_count: u32,
+    /// Which categories its seats are of. Plans of before do not say.
+    #[serde(default)]
+    pub categories: Vec<CategoryId>,
+    /// Where it is, clockwise. Plans of before do not say.
+    #[serde(default)]
+    pub outline: Vec<Point>,
 }
 
 impl PlanOverview {
@@ -70,6 +82,8 @@ impl PlanOverview {
             id: section.id.clone(),
             name: section.name.clone(),
             seat_count: section.seat_count(),
+            categories: section.categories(),
+            outline: outline(section),
         };
         Self {
             name: plan.name.clone(),
@@ -77,6 +91,7 @@ impl PlanOverview {
             priced: plan.categories_used().into_iter().map(|category| category.id.clone()).collect(),
             sections: plan.sections.iter().map(section).collect(),
             areas: plan.areas.clone(),
+            decorations: plan.decorations.clone(),
         }
     }
 

@@ -78,6 +78,7 @@ pub fn plan() -> SeatingPlan {
             capacity: 50,
             category: "standing".parse().expect("a slug"),
         }],
+        decorations: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use domain::{
     code::{CODE_PLACES_MAX, CODES_MAX},
     ids::SLUG_CHARS_MAX,
     queue::ADMISSIONS_MAX,
+    plan::drawing::OUTLINE_POINTS_MAX,
     refund::{HOURS_MAX, STEPS_MAX},
 };
 use serde_json::{Map, Value, json};
@@ -152,7 +153,26 @@ fn refund_policy() -> Value {
 
 fn plans() -> Named {
     let category = object(&[("categoryId", schema("CategoryId")), ("name", text()), ("color", text())]);
-    let section = object(&[("sectionId", schema("SectionId")), ("name", text()), ("seatCount", count())]);
+    let number = || json!({"type": "number"});
+    let point = json!({"type": "array", "items": number(), "minItems": 2, "maxItems": 2});
+    let outline = json!({"type": "array", "items": point, "maxItems": OUTLINE_POINTS_MAX});
+    let section = object(&[
+        ("sectionId", schema("SectionId")),
+        ("name", text()),
+        ("seatCount", count()),
+        ("categories", list(&schema("CategoryId"))),
+        ("outline", described(outline, "Around its seats, clockwise: x and y of each corner.")),
+    ]);
+    let decoration = object(&[
+        ("shape", json!({"type": "string", "enum": ["rectangle", "ellipse"]})),
+        ("x", number()),
+        ("y", number()),
+        ("width", number()),
+        ("height", number()),
+        ("rotation?", described(number(), "Clockwise about its upper left corner, in degrees.")),
+        ("text?", text()),
+        ("areaId?", described(schema("AreaId"), "The area that is here.")),
+    ]);
     let area = object(&[
         ("areaId", schema("AreaId")),
         ("name", text()),
@@ -166,6 +186,7 @@ fn plans() -> Named {
         ("categories", list(&category)),
         ("sections", list(&section)),
         ("areas", list(&area)),
+        ("decorations", described(list(&decoration), "What nobody buys but everybody looks for: a stage, a pitch.")),
     ]);
     let seat = object(&[
         ("seatId", schema("SeatId")),

@@ -4,6 +4,7 @@
 //! that rebuilds publishes a new version. The bounds below keep every stored item, and every list made from a plan,
 //! within what the table and a phone can take.
 
+pub mod drawing;
 pub mod pretix;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AreaId, CategoryId, RowId, SeatId, SeatName, SectionId};
 
+pub use drawing::Decoration;
 pub use pretix::{import, import_value};
 
 /// Seats a plan may have.
@@ -113,6 +115,9 @@ pub struct SeatingPlan {
     pub sections: Vec<Section>,
     /// In the order of the document.
     pub areas: Vec<Area>,
+    /// What else is to be seen: a stage, a pitch.
+    #[serde(default)]
+    pub decorations: Vec<Decoration>,
 }
 
 impl Section {
@@ -120,6 +125,18 @@ impl Section {
     #[must_use]
     pub fn seat_count(&self) -> u32 {
         count(self.rows.iter().map(|row| row.seats.len()).sum())
+    }
+
+    /// The categories of its seats, in the order in which they first appear.
+    #[must_use]
+    pub fn categories(&self) -> Vec<CategoryId> {
+        let mut categories: Vec<CategoryId> = Vec::new();
+        for seat in self.rows.iter().flat_map(|row| &row.seats) {
+            if !categories.contains(&seat.category) {
+                categories.push(seat.category.clone());
+            }
+        }
+        categories
     }
 
     /// The row of that id.

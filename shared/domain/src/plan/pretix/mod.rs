@@ -24,11 +24,12 @@ use serde_json::Value;
 
 use crate::{
     Fault,
-    ids::{CategoryId, IllFormed},
+    ids::{AreaId, CategoryId, IllFormed},
     plan::{
         AREA_PLACES_MAX, Area, COORDINATE_UNITS_MAX, LABEL_CHARS_MAX, NAME_CHARS_MAX, PLAN_AREAS_MAX,
         PLAN_CATEGORIES_MAX, PLAN_SEATS_MAX, PLAN_SECTIONS_MAX, PlanCategory, Row, SECTION_LABEL_BYTES_MAX,
         SECTION_SEATS_MAX, Seat, SeatingPlan, Section,
+        drawing::{DECORATIONS_MAX, Decoration, Shape},
     },
 };
 use names::{Case, Namer, slug};
@@ -88,6 +89,7 @@ struct Importer {
     /// Which seat has which guid: zone, row and seat by index.
     guids: HashMap<String, [usize; 3]>,
     areas: Vec<Area>,
+    decorations: Vec<Decoration>,
     /// Seats and areas for sale that the document has, sound or not.
     places_seen: usize,
 }
@@ -131,6 +133,7 @@ impl Importer {
             categories: std::mem::take(&mut self.categories),
             sections,
             areas: std::mem::take(&mut self.areas),
+            decorations: std::mem::take(&mut self.decorations),
         })
     }
 
@@ -213,7 +216,8 @@ impl Importer {
         let name = name.unwrap_or_else(|| format!("Section {}", index + 1));
         let origin = object.required_position(&mut self.faults);
         for (index, area) in object.list("areas", &mut self.faults).unwrap_or_default().iter().enumerate() {
-            self.area(area, &place.key("areas").index(index));
+            let area_id = self.area(area, &place.key("areas").index(index));
+            self.decorate(area, origin, area_id);
         }
         if object.get("areas").is_none() && object.get("rows").is_none() {
             object.missing("rows", &mut self.faults);
@@ -312,9 +316,9 @@ impl Importer {
     }
 
     /// Takes up an area that sells places; one without a capacity is decoration.
-    fn area(&mut self, area: &Value, place: &Place<'_>) {
-        let Some(object) = Object::new(area, *place, &mut self.faults) else { return };
-        let Some(written) = object.get("capacity") else { return };
+    fn area(&mut self, area: &Value, place: &Place<'_>) -> Option<AreaId> {
+        let object = Object::new(area, *place, &mut self.faults)?;
+        let written = object.get("capacity")?;
         self.places_seen += 1;
         let capacity = written.as_u64().and_then(|places| u32::try_from(places).ok());
         let capacity = capacity.filter(|places| (1..=AREA_PLACES_MAX).contains(places));
@@ -326,10 +330,52 @@ impl Importer {
         let name = object.text("name", NAME_CHARS_MAX, &mut self.faults);
         let name = name.or_else(|| area_text(&object, &mut self.faults));
         let name = name.unwrap_or_else(|| format!("Area {}", index + 1));
-        let id = id(&mut self.area_names, &name, Case::Lowered, "area", index);
+        let id: AreaId = id(&mut self.area_names, &name, Case::Lowered, "area", index);
         let category = self.category(&object);
-        self.areas.push(Area { id, name, capacity: capacity.unwrap_or(1), category });
+        self.areas.push(Area { id: id.clone(), name, capacity: capacity.unwrap_or(1), category });
+        Some(id)
     }
+
+    /// Keeps what an area looks like, where it says so. Nothing is wrong with one that does not: it is only not drawn.
+    fn decorate(&mut self, area: &Value, origin: Point, area_id: Option<AreaId>) {
+        if self.decorations.len() < DECORATIONS_MAX {
+            self.decorations.extend(decoration(area, origin, area_id));
+        }
+    }
+}
+
+/// An area's rectangle or ellipse, as a drawing may need it.
+fn decoration(area: &Value, origin: Point, area_id: Option<AreaId>) -> Option<Decoration> {
+    let number =
+        |pointer: &str| area.pointer(pointer).and_then(Value::as_f64).filter(|it| it.abs() <= COORDINATE_UNITS_MAX);
+    let (x, y) = (origin.x + number("/position/x")?, origin.y + number("/position/y")?);
+    let size = |rectangle: &str, plain: &str| number(rectangle).or_else(|| number(plain)).filter(|it| *it > 0.0);
+    let decoration = |shape, x: f64, y: f64, width: f64, height: f64| Decoration {
+        shape,
+        x: x.round() + 0.0,
+        y: y.round() + 0.0,
+        width: width.round(),
+        height: height.round(),
+        rotation: number("/rotation").unwrap_or_default(),
+        text: (area.pointer("/text/text").or_else(|| area.get("text")).and_then(Value::as_str))
+            .map(|text| text.trim().chars().take(NAME_CHARS_MAX).collect())
+            .filter(|text: &String| !text.is_empty()),
+        area_id,
+    };
+    // A circle's and an ellipse's position is its middle.
+    let around = |shape, rx: f64, ry: f64| (shape, x - rx, y - ry, 2.0 * rx, 2.0 * ry);
+    let (shape, x, y, width, height) = match area.get("shape").and_then(Value::as_str) {
+        Some("circle") => {
+            let radius = number("/circle/radius").filter(|it| *it > 0.0)?;
+            around(Shape::Ellipse, radius, radius)
+        }
+        Some("ellipse") => {
+            let radius = |pointer: &str| number(pointer).filter(|it| *it > 0.0);
+            around(Shape::Ellipse, radius("/ellipse/radius/x")?, radius("/ellipse/radius/y")?)
+        }
+        _ => (Shape::Rectangle, x, y, size("/rectangle/width", "/width")?, size("/rectangle/height", "/height")?),
+    };
+    Some(decoration(shape, x, y, width, height))
 }
 
 /// What is written on an area: `text`, or the `text` inside it.
