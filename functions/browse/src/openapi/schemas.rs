@@ -5,8 +5,8 @@ use domain::{
     catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
     code::{CODE_PLACES_MAX, CODES_MAX},
     ids::SLUG_CHARS_MAX,
-    queue::ADMISSIONS_MAX,
     plan::drawing::OUTLINE_POINTS_MAX,
+    queue::ADMISSIONS_MAX,
     refund::{HOURS_MAX, STEPS_MAX},
 };
 use serde_json::{Map, Value, json};
@@ -17,8 +17,7 @@ use super::{
     parts::{
         bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
     },
-    queue,
-    waitlist,
+    queue, waitlist,
 };
 
 /// `components.schemas`.
