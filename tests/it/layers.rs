@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const SHARED: [&str; 6] = ["domain", "store", "outbound", "edge", "settlement", "testkit"];
 /// What composes functions, or checks them.
-const ABOVE: [&str; 3] = ["usher", "tests", "xtask"];
+const ABOVE: [&str; 4] = ["rehearse", "usher", "tests", "xtask"];
 
 /// A package of the workspace.
 struct Package {
@@ -73,6 +73,17 @@ fn only_its_own_crate_names_a_sdk() {
             let names = package.linked.contains(sdk);
             assert!(!names || homes.contains(&package.name.as_str()), "{} names {sdk}", package.name);
         }
+    }
+}
+
+/// What proves a sale right knows the platform by its HTTP only.
+#[test]
+fn the_rehearsal_and_the_commands_know_no_crate_of_the_workspace() {
+    let packages = workspace();
+    let names: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    for package in packages.iter().filter(|package| ["rehearse", "xtask"].contains(&package.name.as_str())) {
+        let ours: Vec<&String> = package.linked.iter().filter(|it| names.contains(it.as_str())).collect();
+        assert!(ours.is_empty(), "{} knows {ours:?}", package.name);
     }
 }
 

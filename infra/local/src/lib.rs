@@ -5,6 +5,7 @@
 
 mod backoff;
 mod banner;
+mod counters;
 mod demo;
 mod dev;
 mod event;
@@ -51,6 +52,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 pub use crate::banner::{banner, steps};
 use crate::{
+    counters::Counters,
     dev::Tokens,
     functions::{EventHandler, Functions, Ports},
     gateway::Gateway,
@@ -206,6 +208,7 @@ impl Platform {
         let clock = options.clock;
         let services = Services::new(&wiring, &engine, &base_url, &clock)?;
         let functions = Functions::build(&wiring, &values, &services.ports)?;
+        let (counters, functions) = Counters::before(functions, engine.clone(), options.metered);
         let (routes, cors) = (std::mem::take(&mut wiring.routes), std::mem::take(&mut wiring.cors));
         let gateway = Arc::new(Gateway::new(routes, cors, &functions.http, Arc::clone(&clock))?);
         let tokens = Arc::new(Tokens::new(&values, Arc::clone(&clock)));
@@ -215,7 +218,7 @@ impl Platform {
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
         let reconcile = functions.event_handler("reconcile")?;
         let router = router(gateway, &services.files, &tokens, &sandbox, reconcile, &base_url);
-        let router = router.merge(operators(&services.ports.store));
+        let router = router.merge(operators(&services.ports.store, counters));
 
         let knobs = Arc::new(Knobs::default());
         let (stopper, stop) = Stopper::new();
@@ -396,9 +399,10 @@ fn router(
     api.merge(page).merge(files).merge(tokens).merge(reconcile).merge(sandbox.router())
 }
 
-/// What an operator turns.
-fn operators(store: &Store) -> Router {
-    Router::new().route("/dev/read-only", routing::post(dev::read_only)).with_state(store.clone())
+/// What an operator turns and reads.
+fn operators(store: &Store, counters: Counters) -> Router {
+    let meter = Router::new().route("/dev/meter", routing::get(counters::meter)).with_state(Arc::new(counters));
+    Router::new().route("/dev/read-only", routing::post(dev::read_only)).with_state(store.clone()).merge(meter)
 }
 
 async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {

@@ -19,6 +19,9 @@ struct Arguments {
     /// Start without the demo's venues and events
     #[arg(long)]
     no_demo: bool,
+    /// Count capacity units as AWS bills them, for `GET /dev/meter`
+    #[arg(long)]
+    metered: bool,
 }
 
 #[tokio::main]
@@ -30,6 +33,7 @@ async fn main() -> ExitCode {
         port: arguments.port,
         data: arguments.data,
         demo: !arguments.no_demo,
+        metered: arguments.metered,
         environment: true,
         ..Options::default()
     };

@@ -12,6 +12,7 @@ mod package;
 mod pay;
 mod read_only;
 mod reconcile;
+mod rehearse;
 mod run;
 mod sam;
 mod smoke;
@@ -50,6 +51,9 @@ enum Command {
     ReadOnly(read_only::ReadOnly),
     /// Compares the provider's books, bookings, seats and tallies, and says what a person must do.
     Reconcile(reconcile::Reconcile),
+    /// Plays an on-sale with thousands of simulated people, proves it right, and writes a report.
+    #[command(disable_help_flag = true)]
+    Rehearse(rehearse::Rehearse),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Command::Package(arguments) => package::package(&arguments),
         Command::ReadOnly(arguments) => read_only::read_only(&arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
+        Command::Rehearse(arguments) => rehearse::rehearse(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),
