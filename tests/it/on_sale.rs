@@ -62,6 +62,11 @@ const PARTITION_READS: u64 = 3_000;
 type Units = BTreeMap<String, u64>;
 
 /// What was written while `work` was done.
+/// Write units so far: whole ones, which the engine counts in floats.
+fn written(engine: &Engine) -> u64 {
+    format!("{:.0}", engine.meter().total().write_units).parse().unwrap()
+}
+
 async fn counted<T>(engine: &Engine, work: impl Future<Output = T>) -> (T, Units) {
     let bodies: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
     let tap = Arc::clone(&bodies);
@@ -70,10 +75,10 @@ async fn counted<T>(engine: &Engine, work: impl Future<Output = T>) -> (T, Units
         tap.lock().unwrap_or_else(PoisonError::into_inner).push((call.operation.to_owned(), body));
         Fault::None
     })));
-    let before = engine.meter().total().write_units;
+    let before = written(engine);
     let done = work.await;
     engine.set_fault(None);
-    let all: u64 = format!("{:.0}", engine.meter().total().write_units - before).parse().unwrap();
+    let all = written(engine) - before;
     let mut units = Units::new();
     for (operation, body) in bodies.lock().unwrap().iter() {
         for (key, cost) in writes(operation, body) {
@@ -366,7 +371,7 @@ fn cents(nano: u64) -> String {
 
 #[tokio::test]
 async fn the_on_sale_on_paper_is_what_the_code_counts() {
-    let counted = Counted::now().await;
+    let counted = Box::pin(Counted::now()).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/on-sale.md");
     let document = std::fs::read_to_string(path).unwrap();
     let parts = [shape(), counted.table(), partitions(&counted), hot_rows(), concurrency(), bill(&counted)];

@@ -67,7 +67,7 @@ impl Web {
         }
         let path = path.trim_start_matches('/');
         if path == CONFIG_PATH {
-            return Some(self.respond(Found::config(self.config.clone()), headers));
+            return Some(self.respond(&Found::config(self.config.clone()), headers));
         }
         let first = path.split('/').next().unwrap_or_default();
         if RESERVED.contains(&first) {
@@ -75,15 +75,15 @@ impl Web {
         }
         let path = if path.is_empty() { SHELL } else { path };
         if let Some(file) = Files::get(path) {
-            return Some(self.respond(Found::file(path, file), headers));
+            return Some(self.respond(&Found::file(path, file), headers));
         }
         // An address of the app, asked for by a browser; a missing script must not be answered with a page.
         let wants_page = accepts(headers, header::ACCEPT, "text/html") && !first.contains('.');
         let shell = wants_page.then(|| Files::get(SHELL)).flatten()?;
-        Some(self.respond(Found::file(SHELL, shell), headers))
+        Some(self.respond(&Found::file(SHELL, shell), headers))
     }
 
-    fn respond(&self, found: Found, headers: &HeaderMap) -> Response<Body> {
+    fn respond(&self, found: &Found, headers: &HeaderMap) -> Response<Body> {
         let gzip = accepts(headers, header::ACCEPT_ENCODING, "gzip") && found.bytes.len() >= GZIP_BYTES_MIN;
         let tag: String = found.digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         let tag = if gzip { format!("\"{tag}-gz\"") } else { format!("\"{tag}\"") };
@@ -92,7 +92,7 @@ impl Web {
         if known.split(',').any(|candidate| candidate.trim().trim_start_matches("W/") == tag) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            *response.body_mut() = Body::from(if gzip { self.compress(&found) } else { found.bytes.clone() });
+            *response.body_mut() = Body::from(if gzip { self.compress(found) } else { found.bytes.clone() });
         }
         let out = response.headers_mut();
         let mut set = |name: header::HeaderName, value: &str| {
@@ -289,7 +289,7 @@ mod tests {
         let template = include_str!("../../web/template.yaml");
         let line = template.lines().map(str::trim).find(|line| line.starts_with("default-src")).unwrap();
         let config = json!({"api": "https://api.example", "payment": {"kind": "stripe"}});
-        assert_eq!(line.replace("${Services}", "https://api.example"), super::policy(&config));
+        assert_eq!(line.replace("${Services}", "https://api.example"), policy(&config));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub const CDN_REQUEST: NanoDollars = 1_000;
 #[must_use]
 pub fn memory_mb(function: &str) -> u64 {
     match function {
-        "organise" | "ticket" => 1_024,
+        "organise" | "queue-admit" | "ticket" => 1_024,
         _ => 512,
     }
 }

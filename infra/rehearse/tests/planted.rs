@@ -1,5 +1,7 @@
 //! Each check objects to what it must, and to nothing else: a sale that was right, and that sale with one thing planted.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use rehearse::{
     check::{Finding, check},
     history::{
