@@ -61,12 +61,12 @@ const PARTITION_READS: u64 = 3_000;
 /// Write units by item family; `index` is what the indexes took.
 type Units = BTreeMap<String, u64>;
 
-/// What was written while `work` was done.
 /// Write units so far: whole ones, which the engine counts in floats.
 fn written(engine: &Engine) -> u64 {
     format!("{:.0}", engine.meter().total().write_units).parse().unwrap()
 }
 
+/// What was written while `work` was done.
 async fn counted<T>(engine: &Engine, work: impl Future<Output = T>) -> (T, Units) {
     let bodies: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
     let tap = Arc::clone(&bodies);
