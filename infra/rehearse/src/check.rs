@@ -73,6 +73,7 @@ pub fn check(history: &History) -> Vec<Verdict> {
         seats::cap_held(history, &lives),
         seats::refusals_are_exact(history, &lives),
         queue::one_place_each(history),
+        queue::draw_is_fair(history),
         queue::in_order(history),
         queue::by_right_only(history),
         seats::sold_out(history, &lives),

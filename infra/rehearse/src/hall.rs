@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     draw::Draw,
     history::{SeatState, Stage},
-    site::{Site, now, text},
+    site::{Site, now, text, until},
 };
 
 /// Seats in a row of a house of ours.
@@ -156,6 +156,7 @@ pub(crate) async fn read(site: &Site, show: &str) -> Result<(Hall, Stage), Strin
         seats,
         cap: detail["maxSeatsPerBuyer"].as_u64().and_then(|cap| u32::try_from(cap).ok()).unwrap_or(u32::MAX),
         gated: detail["waitingRoom"]["enabled"] == true,
+        opens: until(&detail["waitingRoom"]["opensAt"]).map_or(0, |time| site.recorder.now() + time),
         ..Stage::default()
     };
     Ok((Hall { show: show.to_owned(), sections }, stage))

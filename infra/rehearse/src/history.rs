@@ -209,10 +209,14 @@ pub enum Seen {
     Queue {
         /// Where the sale is.
         phase: String,
-        /// Who is served: places up to this one.
+        /// Who is served: whose turn is not behind this one.
         serving: Option<String>,
         /// How many have joined.
         joined: u64,
+        /// What the draw's secret is committed to by.
+        commitment: String,
+        /// The secret, once it is told.
+        secret: Option<String>,
     },
     /// An admission.
     Admission {

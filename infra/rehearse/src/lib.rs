@@ -17,6 +17,7 @@ mod play;
 pub mod progress;
 pub mod report;
 mod site;
+mod turn;
 mod world;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -100,15 +101,18 @@ async fn stage(site: &Site, options: &Options, organiser: Option<&str>) -> Resul
         (None, Some(organiser)) => hall::publish(site, organiser, options.seats).await?,
         (None, None) => return Err("nobody may publish a show here: name one, or an organiser's token".to_owned()),
     };
-    let mut opened = Instant::now() + DOORS;
-    let early = early(options.seconds, !options.ungated);
-    if let (true, false, Some(organiser)) = (ours, options.ungated, organiser) {
-        hall::gate(site, organiser, &show, DOORS + early).await?;
-        opened = Instant::now() + DOORS;
-    }
     let (hall, mut stage) = hall::read(site, &show).await?;
-    let opens = u64::try_from((DOORS + early).as_micros()).unwrap_or(u64::MAX);
-    stage.opens = site.recorder.now() + opens;
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    if let (true, false, Some(organiser)) = (ours, options.ungated, organiser) {
+        let opens = DOORS + early(options.seconds, true);
+        stage.opens = site.recorder.now() + micros(opens);
+        hall::gate(site, organiser, &show, opens).await?;
+        stage.gated = true;
+    }
+    // The first come so long before the opening as people do, or now.
+    let early = micros(early(options.seconds, stage.gated));
+    let wait = Duration::from_micros(stage.opens.saturating_sub(site.recorder.now() + early));
+    let opened = Instant::now() + if stage.gated { wait } else { DOORS };
     stage.exclusive = ours;
     Ok((hall, stage, opened))
 }

@@ -9,6 +9,7 @@ use crate::{
     history::{Booking, Outcome, Pass, Seen, Status, Wish},
     person::{Leave, Person, Trick},
     site::{CARD_THAT_FAILS, CARD_THAT_PAYS, Caller, Heard, Hold},
+    turn::turn,
     world::{Counted, World},
 };
 
@@ -112,8 +113,14 @@ impl Visit<'_> {
             return Some(Fate::Gone);
         }
         let mut news = self.world.news();
+        let secret = match news.wait_for(|news| news.over || news.secret.is_some()).await {
+            Ok(news) => news.secret.clone(),
+            Err(_) => None,
+        };
+        // Before the draw nobody knows their turn, and without a secret there never was one.
+        let Some(turn) = secret.and_then(|secret| turn(&place, &secret)) else { return Some(self.without_seats()) };
         loop {
-            let seen = news.wait_for(|news| news.over || news.serving.as_ref() >= Some(&place)).await;
+            let seen = news.wait_for(|news| news.over || news.serving.as_ref() >= Some(&turn)).await;
             if seen.map_or(true, |news| news.over) {
                 return Some(self.without_seats());
             }

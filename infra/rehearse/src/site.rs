@@ -324,7 +324,13 @@ impl Site {
         }
         let outcome = outcome(&answer, |body| {
             let joined = body["joined"].as_u64().unwrap_or(0);
-            Some(Seen::Queue { phase: text(&body["phase"])?, serving: text(&body["serving"]), joined })
+            Some(Seen::Queue {
+                phase: text(&body["phase"])?,
+                serving: text(&body["serving"]),
+                joined,
+                commitment: text(&body["commitment"])?,
+                secret: text(&body["secret"]),
+            })
         });
         invoked.end(outcome.clone());
         match outcome {
@@ -444,7 +450,7 @@ fn instant(value: &Value) -> Option<jiff::Timestamp> {
 }
 
 /// How long it is until then, by this machine's clock.
-fn until(value: &Value) -> Option<Micros> {
+pub(crate) fn until(value: &Value) -> Option<Micros> {
     Micros::try_from(instant(value)?.duration_since(now()).as_micros()).ok()
 }
 

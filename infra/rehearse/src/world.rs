@@ -38,6 +38,8 @@ pub(crate) struct News {
     pub(crate) phase: String,
     /// Whose turn it is.
     pub(crate) serving: Option<String>,
+    /// What was drawn with, once it is told.
+    pub(crate) secret: Option<String>,
     /// Nothing is left, or nobody waits any longer.
     pub(crate) over: bool,
 }
@@ -170,8 +172,8 @@ impl World {
         match self.site.queue(&self.hall.show, before).await {
             Queue::Changed { seen, etag } => {
                 self.copies.asked(false);
-                if let Seen::Queue { phase, serving, .. } = &seen {
-                    (news.phase, news.serving) = (phase.clone(), serving.clone());
+                if let Seen::Queue { phase, serving, secret, .. } = &seen {
+                    (news.phase, news.serving, news.secret) = (phase.clone(), serving.clone(), secret.clone());
                 }
                 *known = etag.map(|etag| (etag, seen));
             }

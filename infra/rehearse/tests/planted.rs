@@ -52,8 +52,21 @@ fn join(who: Who, at: Micros, place: &str) -> Call {
     call(who, at, Step::Join, Outcome::Ok(seen))
 }
 
+/// SHA-256 of `abc`, the secret here.
+const COMMITMENT: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
 fn serving(at: Micros, place: &str) -> Call {
-    let seen = Seen::Queue { phase: "OPEN".to_owned(), serving: Some(place.to_owned()), joined: 3 };
+    told(at, Some(place), Some("abc"))
+}
+
+fn told(at: Micros, serving: Option<&str>, secret: Option<&str>) -> Call {
+    let seen = Seen::Queue {
+        phase: "OPEN".to_owned(),
+        serving: serving.map(str::to_owned),
+        joined: 3,
+        commitment: COMMITMENT.to_owned(),
+        secret: secret.map(str::to_owned),
+    };
     call(NOBODY, at, Step::Queue, Outcome::Ok(seen))
 }
 
@@ -66,13 +79,14 @@ fn admitted(who: Who, at: Micros) -> Call {
 fn right() -> History {
     let seats = ["h:a:1", "h:a:2", "h:a:3", "h:a:4"];
     let calls = vec![
-        join(1, 1, "p1"),
-        join(2, 3, "p2"),
-        join(3, 5, "p3"),
-        serving(6, "p2"),
+        told(0, None, None),
+        join(1, 1, "1-p-1"),
+        join(2, 3, "1-p-2"),
+        join(3, 5, "1-p-3"),
+        serving(6, "1-p-2"),
         admitted(1, 7),
         admitted(2, 8),
-        serving(9, "p3"),
+        serving(9, "1-p-3"),
         admitted(3, 10),
         hold(1, 11, &seats[..2], "b1"),
         hold(2, 12, &[seats[2]], "b2"),
@@ -82,7 +96,7 @@ fn right() -> History {
         release(2, 16, "b2", &[seats[2]]),
         hold(3, 17, &seats[2..], "b3"),
         look(3, 18, "b3", Status::Confirmed, &seats[2..]),
-        serving(30, "p3"),
+        serving(30, "1-p-3"),
     ];
     let charge = |booking: &str| Charge { booking: booking.to_owned(), captured: 2 * PRICE, refunded: 0 };
     let map = seats.map(|seat| (seat.to_owned(), SeatState::Sold)).into();
@@ -163,7 +177,7 @@ fn a_hold_whose_minute_is_over_may_be_somebody_elses() {
             call.ended += 60 * SECOND;
         }
     }
-    add(&mut history, [look(2, 80, "b2", Status::Cancelled, &["h:a:3"]), serving(85, "p3")]);
+    add(&mut history, [look(2, 80, "b2", Status::Cancelled, &["h:a:3"]), serving(85, "1-p-3")]);
     assert_eq!(broken(&history), [""; 0]);
 }
 
@@ -321,27 +335,64 @@ fn money_that_was_taken_and_given_back_is_right() {
 #[test]
 fn a_place_that_changes_or_is_shared_is_found() {
     const CLAIM: &str = "everybody has one place in the queue, and keeps it";
-    plant(CLAIM, |history| add(history, [join(1, 20, "p9")]));
-    plant(CLAIM, |history| add(history, [join(4, 20, "p1")]));
+    plant(CLAIM, |history| add(history, [join(1, 20, "1-p-9")]));
+    plant(CLAIM, |history| add(history, [join(4, 20, "1-p-1")]));
 }
 
 #[test]
 fn whoever_is_let_in_before_their_turn_is_found() {
     const CLAIM: &str = "nobody is admitted out of order";
     plant(CLAIM, |history| {
-        add(history, [join(4, 20, "p4"), admitted(4, 21)]);
+        add(history, [join(4, 20, "1-p-4"), admitted(4, 21)]);
     });
     plant(CLAIM, |history| add(history, [admitted(4, 21)]));
 }
 
 #[test]
 fn whoever_came_later_and_is_before_is_found() {
-    plant("nobody is admitted out of order", |history| add(history, [join(4, 20, "p0")]));
+    plant("nobody is admitted out of order", |history| add(history, [join(4, 20, "1-p-0")]));
+}
+
+#[test]
+fn a_draw_that_is_not_what_was_committed_to_is_found() {
+    const CLAIM: &str = "the draw is the one that was committed to";
+    plant(CLAIM, |history| add(history, [told(25, Some("1-p-3"), Some("another"))]));
+    plant(CLAIM, |history| {
+        let mut other = told(25, Some("1-p-3"), Some("abc"));
+        if let Outcome::Ok(Seen::Queue { commitment, .. }) = &mut other.outcome {
+            *commitment = "0".repeat(64);
+        }
+        add(history, [other]);
+    });
+    // Told before the opening: the secret, a position, a place in the line.
+    plant(CLAIM, |history| history.stage.opens = 100 * SECOND);
+    plant(CLAIM, |history| {
+        history.stage.opens = SECOND * 5 / 2;
+        let seen = Seen::Place { place: "0-p-1".to_owned(), position: Some(1) };
+        history.calls[1] = call(1, 1, Step::Join, Outcome::Ok(seen));
+    });
+    // Came after the opening, and is in the draw.
+    plant(CLAIM, |history| add(history, [join(4, 20, "0-p-4")]));
+}
+
+#[test]
+fn early_people_come_in_the_order_of_the_draw() {
+    let mut history = right();
+    // Person 1 came before the opening, and their turn is what was drawn for them.
+    history.stage.opens = SECOND * 5 / 2;
+    history.calls[1] = join(1, 1, "0-p-1");
+    assert_eq!(broken(&history), [""; 0]);
+    for call in &mut history.calls {
+        if let Outcome::Ok(Seen::Queue { serving, .. }) = &mut call.outcome {
+            *serving = Some("0-0000000000000-00000000000000000000000000000000".to_owned());
+        }
+    }
+    assert!(broken(&history).contains(&"nobody is admitted out of order"));
 }
 
 #[test]
 fn a_threshold_that_moves_back_is_found() {
-    plant("nobody is admitted out of order", |history| add(history, [serving(20, "p1")]));
+    plant("nobody is admitted out of order", |history| add(history, [serving(20, "1-p-1")]));
 }
 
 #[test]
@@ -375,5 +426,5 @@ fn what_cannot_be_looked_at_is_not_proved() {
     history.end.charges = None;
     history.end.captured = None;
     let open = check(&history).into_iter().filter(|verdict| matches!(verdict.finding, Finding::NotChecked { .. }));
-    assert_eq!(open.count(), 5);
+    assert_eq!(open.count(), 6);
 }

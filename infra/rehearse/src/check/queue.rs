@@ -1,9 +1,12 @@
 //! The waiting room: who came when, who was let in, and who held by what right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Verdict, seconds};
-use crate::history::{Call, History, Micros, Outcome, Pass, Seen, Step, Who};
+use crate::{
+    history::{Call, History, Micros, Outcome, Pass, Seen, Step, Who},
+    turn::{commitment, turn},
+};
 
 const NO_QUEUE: &str = "the show has no waiting room";
 
@@ -55,22 +58,24 @@ pub(super) fn in_order(history: &History) -> Verdict {
     let (mut how, places) = arrivals(history);
     let looks = looks(history);
     how.extend(backwards(&looks));
+    let secret = looks.iter().find_map(|look| look.secret);
     let mut admitted = 0;
     for call in &history.calls {
         if !matches!((&call.step, &call.outcome), (Step::Admission, Outcome::Ok(Seen::Admission { .. }))) {
             continue;
         }
         admitted += 1;
-        let Some(place) = places.get(&call.who) else {
-            how.push(format!("person {} was admitted at {} without a place", call.who, seconds(call.ended)));
+        let turn = places.get(&call.who).zip(secret).and_then(|(place, secret)| turn(place, secret));
+        let Some(turn) = turn else {
+            how.push(format!("person {} was admitted at {} without a turn", call.who, seconds(call.ended)));
             continue;
         };
         // The threshold only moves on: whatever was seen after the admission was at least what admitted.
         let after = looks.iter().find(|look| look.invoked >= call.ended);
         match after {
-            Some(look) if look.serving >= Some(place) => {}
+            Some(look) if look.serving >= Some(&turn) => {}
             Some(look) => how.push(format!(
-                "person {} was admitted at {} with the place {place}; later {:?} was served",
+                "person {} was admitted at {} whose turn is {turn}; later {:?} was served",
                 call.who,
                 seconds(call.ended),
                 look.serving
@@ -128,13 +133,19 @@ struct Look<'a> {
     invoked: Micros,
     ended: Micros,
     serving: Option<&'a str>,
+    commitment: &'a str,
+    secret: Option<&'a str>,
 }
 
 fn look(call: &Call) -> Option<Look<'_>> {
     match &call.outcome {
-        Outcome::Ok(Seen::Queue { serving, .. }) => {
-            Some(Look { invoked: call.invoked, ended: call.ended, serving: serving.as_deref() })
-        }
+        Outcome::Ok(Seen::Queue { serving, commitment, secret, .. }) => Some(Look {
+            invoked: call.invoked,
+            ended: call.ended,
+            serving: serving.as_deref(),
+            commitment,
+            secret: secret.as_deref(),
+        }),
         _ => None,
     }
 }
@@ -151,6 +162,51 @@ fn backwards(looks: &[Look<'_>]) -> Vec<String> {
         format!("{:?} was served, and at {} only {:?}", pair[0].serving, seconds(pair[1].ended), pair[1].serving)
     };
     looks.windows(2).filter(moved_back).map(told).collect()
+}
+
+/// The draw's secret is the one that was committed to before anybody joined, it is told to nobody before the opening, and
+/// nor is a position; whoever came before the opening is in the draw, and nobody else.
+pub(super) fn draw_is_fair(history: &History) -> Verdict {
+    const CLAIM: &str = "the draw is the one that was committed to";
+    if !history.stage.gated {
+        return Verdict::not_checked(CLAIM, NO_QUEUE);
+    }
+    let (looks, opens) = (looks(history), history.stage.opens);
+    let mut how = Vec::new();
+    for look in &looks {
+        if look.commitment != looks[0].commitment {
+            how.push(format!("at {} the commitment was another, {}", seconds(look.ended), look.commitment));
+        }
+        if let Some(secret) = look.secret {
+            if look.ended + CLOCKS < opens {
+                how.push(format!("the secret was told at {}, before the opening", seconds(look.ended)));
+            }
+            if commitment(secret) != look.commitment {
+                how.push(format!("the secret told at {} is not what was committed to", seconds(look.ended)));
+            }
+        }
+    }
+    let came_early: HashSet<Who> = history
+        .calls
+        .iter()
+        .filter(|call| call.step == Step::Join && call.invoked <= opens + CLOCKS)
+        .map(|call| call.who)
+        .collect();
+    let (mut early, mut late) = (0, 0);
+    for call in &history.calls {
+        let (Step::Join, Outcome::Ok(Seen::Place { place, position })) = (&call.step, &call.outcome) else { continue };
+        let (before, after) = (call.ended + CLOCKS < opens, call.invoked > opens + CLOCKS);
+        let drawn = place.starts_with("0-");
+        (early, late) = (early + u32::from(before), late + u32::from(after));
+        if before && (position.is_some() || !drawn) {
+            how.push(format!("person {} knew at {} of {position:?}, {place}", call.who, seconds(call.ended)));
+        }
+        if after && drawn && !came_early.contains(&call.who) {
+            how.push(format!("person {} came at {} and is in the draw", call.who, seconds(call.invoked)));
+        }
+    }
+    let of = format!("{} looks, {early} joins before the opening and {late} after it", looks.len());
+    Verdict::new(CLAIM, of, how)
 }
 
 /// Nobody holds places without an admission of their own that is valid and has not bought anything.
