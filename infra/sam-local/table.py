@@ -1,4 +1,4 @@
-"""Makes what the functions expect to find: the table of template.yaml, a queue, a bucket, a bus and a sender of mail.
+"""Makes what the functions expect to find: the table of template.yaml, two queues, a bucket, a bus and a sender of mail.
 
 `cargo xtask table` runs it with the Python of the SAM CLI, whose own parser reads the template. Names are those of
 env.json. Whatever is there already is left as it is.
@@ -78,8 +78,9 @@ def table(endpoint, name):
 
 
 def others(endpoint, setting):
-    queue = setting("TIMER_QUEUE_URL").rsplit("/", 1)[1]
-    make(f"queue {queue} at {endpoint}", client("sqs", endpoint).create_queue, QueueName=queue)
+    for name in ("TIMER_QUEUE_URL", "TELLING_QUEUE_URL"):
+        queue = setting(name).rsplit("/", 1)[1]
+        make(f"queue {queue} at {endpoint}", client("sqs", endpoint).create_queue, QueueName=queue)
     bucket = setting("TICKET_BUCKET")
     make(f"bucket {bucket} at {endpoint}", client("s3", endpoint).create_bucket, Bucket=bucket)
     bus = setting("EVENT_BUS_NAME")

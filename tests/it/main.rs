@@ -17,6 +17,7 @@ mod hold;
 mod layers;
 mod ledger;
 mod limits;
+mod live;
 mod logs;
 mod metrics;
 mod on_sale;

@@ -2,29 +2,84 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 use domain::{
+    ProviderError,
     availability::{Counts, SectionAvailability},
     booking::Reason,
     ids::SectionId,
+    live::Topic,
+    time::{SignedDuration, shift},
 };
 use edge::{
     DynamoDbEventResponse, DynamodbEvent,
     metrics::{Metric, Sample, capture},
 };
+use outbound::live::{TELLINGS_PER_CALL_MAX, Telling, Tellings};
 use project::App;
 use serde_json::{Value, json};
 use store::Store;
 use testkit::{
+    clock::ManualClock,
     engine::{Engine, Fault},
     recorded, sale, table,
 };
 
+/// A queue that writes down what it takes, as long as it takes anything.
+#[derive(Default)]
+struct Queue {
+    taken: Mutex<Vec<Telling>>,
+    down: Mutex<bool>,
+}
+
+#[async_trait]
+impl Tellings for Queue {
+    async fn send(&self, tellings: &[Telling]) -> Result<Vec<usize>, ProviderError> {
+        assert!((1..=TELLINGS_PER_CALL_MAX).contains(&tellings.len()));
+        if *self.down.lock().unwrap() {
+            return Err(ProviderError::Unavailable { detail: "down".to_owned(), retry_after_seconds: None });
+        }
+        self.taken.lock().unwrap().extend_from_slice(tellings);
+        Ok(Vec::new())
+    }
+}
+
+impl Queue {
+    /// What was sent since it was last looked at: the topic, and how long after the start, in milliseconds.
+    fn sent(&self) -> Vec<(Topic, i64)> {
+        let taken = std::mem::take(&mut *self.taken.lock().unwrap());
+        let mut sent: Vec<_> = taken.iter().map(|telling| (telling.topic(), since_start(telling.tell_at))).collect();
+        sent.sort_unstable();
+        sent
+    }
+}
+
+fn since_start(at: domain::Timestamp) -> i64 {
+    at.as_millisecond() - sale::held_at().as_millisecond()
+}
+
+fn balcony() -> Topic {
+    Topic::Section(sale::show().id, section())
+}
+
+fn counts() -> Topic {
+    Topic::Counts(sale::show().id)
+}
+
 async fn setup() -> (Engine, Store, App) {
+    let (engine, store, app, _, _) = setup_live().await;
+    (engine, store, app)
+}
+
+async fn setup_live() -> (Engine, Store, App, Arc<Queue>, Arc<ManualClock>) {
     let engine = Engine::temporary().await;
     let store = table::store(&engine);
     sale::publish(&store).await;
-    let app = App::new(store.clone());
-    (engine, store, app)
+    let (queue, clock) = (Arc::<Queue>::default(), Arc::new(ManualClock::at(sale::held_at())));
+    let app = App::new(store.clone(), Arc::clone(&queue) as _, Arc::clone(&clock) as _);
+    (engine, store, app, queue, clock)
 }
 
 fn section() -> SectionId {
@@ -100,7 +155,7 @@ async fn a_batch_that_fails_begins_again_at_its_first_unfinished_record() {
     let mut records = seat_records(&engine);
     records.reverse();
     let first = records[0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
-    engine.set_fault(Some(std::sync::Arc::new(|call| match call.operation {
+    engine.set_fault(Some(Arc::new(|call| match call.operation {
         "UpdateItem" => Fault::Throttle,
         _ => Fault::None,
     })));
@@ -116,7 +171,7 @@ async fn a_lost_answer_is_no_second_change() {
     let (engine, store, app) = setup().await;
     sale::hold(&store, |_| ()).await;
     let records = seat_records(&engine);
-    engine.set_fault(Some(std::sync::Arc::new(|call| match call.operation {
+    engine.set_fault(Some(Arc::new(|call| match call.operation {
         "UpdateItem" => Fault::DropAfterCommit,
         _ => Fault::None,
     })));
@@ -145,9 +200,77 @@ async fn the_lag_is_that_of_the_oldest_change_also_while_rows_fail() {
     // The oldest of the records was written at 15:00:00.
     let lag = async |now: &str| capture(now.parse().unwrap(), project(&app, &records)).await.1;
     let expected = |value| [Sample { metric: Metric::MapLagMilliseconds, value, reason: None }];
-    engine.set_fault(Some(std::sync::Arc::new(|_| Fault::Throttle)));
+    engine.set_fault(Some(Arc::new(|_| Fault::Throttle)));
     assert_eq!(lag("2026-11-22T15:00:01Z").await, expected(1_000));
     engine.set_fault(None);
     assert_eq!(lag("2026-11-22T15:01:31.500Z").await, expected(91_500));
     assert_eq!(capture(sale::held_at(), project(&app, &[])).await.1, []);
+}
+
+#[tokio::test]
+async fn watchers_are_told_at_once_and_then_by_the_window() {
+    let (engine, store, app, queue, clock) = setup_live().await;
+    sale::hold(&store, |_| ()).await;
+    let held = seat_records(&engine);
+    project(&app, &held).await;
+    assert_eq!(queue.sent(), [(balcony(), 0), (counts(), 0)], "two seats of one row are one piece of news");
+    let booking = store.booking(sale::booking().id).await.unwrap().unwrap();
+    sale::pay(&store, booking).await;
+    let all = seat_records(&engine);
+    let at = |millis| shift(sale::held_at(), SignedDuration::from_millis(millis));
+    clock.set(at(50));
+    project(&app, &all[held.len()..]).await;
+    assert_eq!(queue.sent(), [(balcony(), 500), (counts(), 1_000)], "the telling before may have been too early");
+    clock.set(at(100));
+    project(&app, &all[held.len()..=held.len()]).await;
+    assert_eq!(queue.sent(), [(balcony(), 1_000), (counts(), 2_000)], "who had to tell it may be dead");
+}
+
+#[tokio::test]
+async fn what_was_promised_by_others_is_not_told_again() {
+    let (engine, store, app, queue, _clock) = setup_live().await;
+    sale::hold(&store, |_| ()).await;
+    let later = shift(sale::held_at(), SignedDuration::from_millis(50));
+    for topic in [balcony(), counts()] {
+        store.promise(&topic, sale::held_at(), false).await.unwrap();
+        store.promise(&topic, later, false).await.unwrap();
+    }
+    project(&app, &seat_records(&engine)).await;
+    assert_eq!(queue.sent(), []);
+    assert_eq!(availability(&store).await.counts().held, 2);
+}
+
+/// The map is written and the stream goes on, whatever becomes of the queue.
+#[tokio::test]
+async fn a_queue_that_is_down_keeps_no_map_waiting() {
+    let (engine, store, app, queue, _clock) = setup_live().await;
+    *queue.down.lock().unwrap() = true;
+    sale::hold(&store, |_| ()).await;
+    let records = seat_records(&engine);
+    let (response, samples) = capture(sale::held_at(), project(&app, &records)).await;
+    assert!(response.batch_item_failures.is_empty());
+    assert_eq!(availability(&store).await.counts().held, 2);
+    assert!(samples.contains(&Sample { metric: Metric::TellingsLost, value: 2, reason: None }), "{samples:?}");
+}
+
+/// A batch of which some rows failed tells of the others; when it comes again, of all that may not have been told.
+#[tokio::test]
+async fn a_batch_that_comes_again_tells_again() {
+    let (engine, store, app, queue, _clock) = setup_live().await;
+    sale::hold(&store, |_| ()).await;
+    let records = seat_records(&engine);
+    *queue.down.lock().unwrap() = true;
+    project(&app, &records).await;
+    *queue.down.lock().unwrap() = false;
+    project(&app, &records).await;
+    assert_eq!(queue.sent(), [(balcony(), 500), (counts(), 1_000)]);
+}
+
+#[tokio::test]
+async fn an_areas_places_are_news_of_the_counts() {
+    let (_engine, _store, app, queue, _clock) = setup_live().await;
+    let mut record = recorded::value("project.seats")["Records"][0].clone();
+    record["dynamodb"]["Keys"] = json!({"PK": {"S": format!("AREA#{}#pit#0", sale::show().id)}, "SK": {"S": "AREA"}});
+    assert!(project(&app, &[record]).await.batch_item_failures.is_empty());
+    assert_eq!(queue.sent(), [(counts(), 0)]);
 }

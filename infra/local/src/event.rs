@@ -112,7 +112,7 @@ pub(crate) fn write(request: &Parts, body: &[u8], facts: &CallFacts<'_>) -> Stri
 }
 
 /// Names in lower case, as HTTP/2 has them; repeated ones joined by commas; cookies apart.
-fn headers(headers: &HeaderMap) -> BTreeMap<&str, Cow<'_, str>> {
+pub(crate) fn headers(headers: &HeaderMap) -> BTreeMap<&str, Cow<'_, str>> {
     let mut joined: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     for (name, value) in headers {
         if name == "cookie" {
@@ -128,7 +128,7 @@ fn headers(headers: &HeaderMap) -> BTreeMap<&str, Cow<'_, str>> {
 }
 
 /// Decoded; repeated ones joined by commas.
-fn query(query: &str) -> BTreeMap<String, String> {
+pub(crate) fn query(query: &str) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -9,6 +9,8 @@ use outbound::{
     bus::Bus,
     files::Files,
     ids::RandomIds,
+    live::Tellings,
+    local::LocalConnections,
     mail::Mailer,
     payments::{
         Payments,
@@ -53,6 +55,10 @@ pub(crate) struct Ports {
     pub(crate) timers: Arc<dyn Timers>,
     /// The queues of the template, for whoever sends messages of another kind.
     pub(crate) queues: Queues,
+    /// What watchers have to be told.
+    pub(crate) tellings: Arc<dyn Tellings>,
+    /// The live map's open connections.
+    pub(crate) connections: Arc<LocalConnections>,
     /// Events.
     pub(crate) bus: Arc<dyn Bus>,
     /// Ticket files.
@@ -210,7 +216,15 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             settings.check()?;
             ("offer", events!(offer::App::new(options, ports.store, ports.timers, ports.clock), offer::handle))
         }
-        "project" => ("project", events!(project::App::new(ports.store), refresh)),
+        "live" => {
+            let app = live::App::new(settings, ports.store, ports.connections, ports.clock);
+            settings.check()?;
+            ("live", events!(app, connection))
+        }
+        "push" => ("push", events!(push::App::new(ports.store, ports.connections, ports.clock), tell)),
+        "project" => {
+            ("project", events!(project::App::new(ports.store, ports.tellings, ports.clock), refresh))
+        }
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),
         "notification" => {
@@ -229,6 +243,16 @@ async fn refresh(app: &project::App, event: edge::DynamodbEvent) -> Result<edge:
 /// So does `relay`.
 async fn publish(app: &relay::App, event: edge::DynamodbEvent) -> Result<edge::DynamoDbEventResponse, Failure> {
     Ok(relay::handle(app, event).await)
+}
+
+/// `live` answers with a status, whatever happened.
+async fn connection(app: &live::App, event: edge::live::SocketEvent) -> Result<edge::live::SocketReply, Failure> {
+    Ok(live::handle(app, event).await)
+}
+
+/// `push` answers which messages failed.
+async fn tell(app: &push::App, batch: edge::SqsEvent) -> Result<edge::SqsBatchResponse, Failure> {
+    Ok(push::handle(app, batch).await)
 }
 
 /// What carries bookings through payment, over the provider that the settings name. Checks the settings read so far.

@@ -12,6 +12,7 @@ mod event;
 mod functions;
 mod gateway;
 pub mod knobs;
+mod live;
 mod pattern;
 mod queues;
 mod rules;
@@ -44,7 +45,7 @@ use domain::time::Clock;
 use edge::Failure;
 use outbound::{
     clock::SystemClock,
-    local::{Envelope, LocalBus, LocalFiles, LocalMailer, LocalQueue, LocalTimers},
+    local::{Envelope, LocalBus, LocalConnections, LocalFiles, LocalMailer, LocalQueue, LocalTellings, LocalTimers},
 };
 use serde_json::Value;
 use store::Store;
@@ -58,6 +59,7 @@ use crate::{
     functions::{EventHandler, Functions, Ports},
     gateway::Gateway,
     knobs::Knobs,
+    live::Live,
     queues::Queues,
     rules::WatchedBus,
     sandbox::{Sandbox, SandboxSettings},
@@ -73,7 +75,9 @@ pub const PORT_DEFAULT: u16 = 3000;
 const EVENTS_WAITING_MAX: usize = 10_000;
 /// The template's queue that timers of bookings wait in.
 const TIMERS_QUEUE: &str = "Timers";
-/// Consumers of one queue side by side.
+/// The template's queue of what watchers have to be told.
+const TELLINGS_QUEUE: &str = "Tellings";
+/// Consumers of one queue side by side, at most.
 const QUEUE_CONSUMERS: usize = 2;
 /// How often consumed stream records are taken away and positions kept.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -141,6 +145,7 @@ pub struct Platform {
     timers: Arc<LocalTimers>,
     queues: Queues,
     mailer: Arc<LocalMailer>,
+    connections: Arc<LocalConnections>,
     sandbox: Arc<Sandbox>,
     tokens: Arc<Tokens>,
     functions: Functions,
@@ -166,6 +171,7 @@ impl Services {
         let unusable = |why: domain::ProviderError| StartError(format!("{}: {why}", directory.display()));
         let queues = Queues::new(&wiring.queues, clock);
         let timers = Arc::new(LocalTimers::new(queues.named(TIMERS_QUEUE)?, Arc::clone(clock)));
+        let tellings = Arc::new(LocalTellings::new(queues.named(TELLINGS_QUEUE)?, Arc::clone(clock)));
         let (bus, envelopes) = LocalBus::new(Arc::clone(clock), EVENTS_WAITING_MAX);
         let bus = WatchedBus::new(bus);
         let files = LocalFiles::new(directory.join("tickets"), format!("{base_url}/dev/files"), Arc::clone(clock));
@@ -175,6 +181,8 @@ impl Services {
             store: Store::new(engine.client(), TABLE),
             timers: Arc::clone(&timers) as _,
             queues,
+            tellings,
+            connections: Arc::default(),
             bus: Arc::new(bus.clone()),
             files: Arc::clone(&files) as _,
             mailer: Arc::clone(&mailer) as _,
@@ -219,12 +227,14 @@ impl Platform {
         }
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
         let reconcile = functions.event_handler("reconcile")?;
+        let (stopper, stop) = Stopper::new();
+        let connections = Arc::clone(&services.ports.connections);
+        let live = Live::new(&wiring.socket, &functions, Arc::clone(&connections), Arc::clone(&clock), stop.clone())?;
         let web = Arc::new(Web::new(&values)?);
         let router = router(Arc::new(Front { gateway, web }), &services.files, &tokens, &sandbox, reconcile, &base_url);
-        let router = router.merge(operators(&services.ports.store, counters));
+        let router = router.merge(operators(&services.ports.store, counters)).merge(live.router());
 
         let knobs = Arc::new(Knobs::default());
-        let (stopper, stop) = Stopper::new();
         let (timers, queues, mailer) = services.shared();
         let mut tasks = run(wiring, &functions, services, &engine, &knobs, &stop).await?;
         tasks.spawn(serve(listener, router, stop));
@@ -235,6 +245,7 @@ impl Platform {
             timers,
             queues,
             mailer,
+            connections,
             sandbox,
             tokens,
             functions,
@@ -294,6 +305,12 @@ impl Platform {
     #[must_use]
     pub fn mailer(&self) -> &LocalMailer {
         &self.mailer
+    }
+
+    /// The live map's open connections.
+    #[must_use]
+    pub fn connections(&self) -> &LocalConnections {
+        &self.connections
     }
 
     /// The payment provider.
@@ -449,7 +466,7 @@ async fn run(
         let handler = functions.event_handler(&spec.function)?;
         let queue = services.ports.queues.named(&spec.queue)?;
         let spec = Arc::new(spec);
-        for _ in 0..QUEUE_CONSUMERS {
+        for _ in 0..QUEUE_CONSUMERS.min(spec.concurrency_max) {
             let (spec, queue, handler) = (Arc::clone(&spec), Arc::clone(&queue), Arc::clone(&handler));
             tasks.spawn(queues::run(spec, queue, handler, Arc::clone(knobs), stop.clone()));
         }

@@ -118,6 +118,7 @@ mod tests {
             batch_size: 10,
             visibility: Duration::ZERO,
             receives_max,
+            concurrency_max: 1,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queues = Queues::new(&[spec("A", 1), spec("B", 2)], &clock);
@@ -153,6 +154,7 @@ mod tests {
             batch_size: 10,
             visibility: Duration::from_millis(10),
             receives_max: 2,
+            concurrency_max: 1,
         });
         let knobs = Arc::new(Knobs::default());
         knobs.pause_timers(true);

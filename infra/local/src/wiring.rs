@@ -18,6 +18,8 @@ pub(crate) struct Wiring {
     pub(crate) routes: Vec<RouteSpec>,
     /// Cross-origin answers of the API.
     pub(crate) cors: Cors,
+    /// The WebSocket API.
+    pub(crate) socket: SocketSpec,
     /// Stream consumers.
     pub(crate) streams: Vec<StreamSpec>,
     /// Queue consumers.
@@ -42,6 +44,15 @@ pub(crate) struct RouteSpec {
     pub(crate) key: String,
     /// Which function answers.
     pub(crate) function: String,
+}
+
+/// The WebSocket API.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct SocketSpec {
+    /// The stage, and the path that connections are opened at.
+    pub(crate) stage: String,
+    /// `$connect`, `$disconnect`, `$default`, each with its function.
+    pub(crate) routes: Vec<RouteSpec>,
 }
 
 /// What the API tells browsers.
@@ -85,6 +96,8 @@ pub(crate) struct QueueSpec {
     pub(crate) visibility: Duration,
     /// Receipts before a message becomes a dead letter.
     pub(crate) receives_max: u32,
+    /// Calls of the function side by side, at most.
+    pub(crate) concurrency_max: usize,
 }
 
 /// A rule of the event bus.
@@ -113,6 +126,8 @@ pub(crate) struct ScheduleSpec {
 const RECEIVES_MAX_DEFAULT: u32 = 100;
 /// EventBridge's own.
 const RULE_RETRIES_DEFAULT: u32 = 185;
+/// Calls side by side where the template does not say. Lambda has no bound of its own.
+const CONCURRENCY_DEFAULT: usize = 2;
 /// SQS's own, in seconds.
 const VISIBILITY_SECONDS_DEFAULT: u64 = 30;
 
@@ -143,6 +158,7 @@ impl<'a> Reader<'a> {
             functions: BTreeMap::new(),
             routes: Vec::new(),
             cors: Cors::default(),
+            socket: SocketSpec::default(),
             streams: Vec::new(),
             queues: Vec::new(),
             rules: Vec::new(),
@@ -157,7 +173,12 @@ impl<'a> Reader<'a> {
             match resource["Type"].as_str().unwrap_or_default() {
                 "AWS::Serverless::Function" => self.function(&mut wiring, id, properties),
                 "AWS::ApiGatewayV2::Route" => self.route(&mut wiring, id, properties),
-                "AWS::ApiGatewayV2::Api" => wiring.cors = self.cors(&properties["CorsConfiguration"]),
+                "AWS::ApiGatewayV2::Stage" if self.is_socket(properties) => {
+                    wiring.socket.stage = properties["StageName"].as_str().unwrap_or_default().to_owned();
+                }
+                "AWS::ApiGatewayV2::Api" if properties["ProtocolType"] == "HTTP" => {
+                    wiring.cors = self.cors(&properties["CorsConfiguration"]);
+                }
                 kind if is_plumbing(kind) => {}
                 kind => self.problem(id, &format!("the embedded platform does not know {kind}")),
             }
@@ -190,14 +211,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a stage or route is the WebSocket API's.
+    fn is_socket(&self, properties: &Value) -> bool {
+        let api = properties["ApiId"]["Ref"].as_str().unwrap_or_default();
+        self.template["Resources"][api]["Properties"]["ProtocolType"] == "WEBSOCKET"
+    }
+
     fn route(&mut self, wiring: &mut Wiring, id: &str, properties: &Value) {
-        let integration = properties["Target"]["Fn::Sub"].as_str();
+        // Behind a condition where something else reads the template, which this platform is not.
+        let target = match &properties["Target"]["Fn::If"] {
+            Value::Array(branches) => branches.iter().find(|branch| branch.get("Fn::Sub").is_some()),
+            _ => Some(&properties["Target"]),
+        };
+        let integration = target.and_then(|target| target["Fn::Sub"].as_str());
         let integration = integration.and_then(|target| target.strip_prefix("integrations/${")?.strip_suffix('}'));
         let integration = &self.template["Resources"][integration.unwrap_or_default()]["Properties"];
-        let function = &self.template["Resources"][attribute_of(&integration["IntegrationUri"], "Arn")]["Properties"];
+        let function = &self.template["Resources"][integrated(&integration["IntegrationUri"])]["Properties"];
         match (properties["RouteKey"].as_str(), function_name(function)) {
             (Some(key), Some(function)) => {
-                wiring.routes.push(RouteSpec { key: key.to_owned(), function: function.to_owned() });
+                let socket = self.is_socket(properties);
+                let routes = if socket { &mut wiring.socket.routes } else { &mut wiring.routes };
+                routes.push(RouteSpec { key: key.to_owned(), function: function.to_owned() });
             }
             _ => self.problem(id, "the route leads to no function"),
         }
@@ -235,6 +269,7 @@ impl<'a> Reader<'a> {
             batch_size: number(&properties["BatchSize"], 10),
             visibility: Duration::from_secs(number(&settings["VisibilityTimeout"], VISIBILITY_SECONDS_DEFAULT)),
             receives_max: number(&settings["RedrivePolicy"]["maxReceiveCount"], RECEIVES_MAX_DEFAULT),
+            concurrency_max: number(&properties["ScalingConfig"]["MaximumConcurrency"], CONCURRENCY_DEFAULT),
         });
     }
 
@@ -285,7 +320,8 @@ impl<'a> Reader<'a> {
 
 /// Resources that lead to no function by themselves.
 fn is_plumbing(kind: &str) -> bool {
-    const PLUMBING: [&str; 19] = [
+    const PLUMBING: [&str; 20] = [
+        "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::ApiMapping",
         "AWS::ApiGatewayV2::Authorizer",
         "AWS::ApiGatewayV2::DomainName",
@@ -322,6 +358,15 @@ fn attribute_of<'a>(value: &'a Value, attribute: &str) -> &'a str {
     if get[1] == attribute { get[0].as_str().unwrap_or_default() } else { "" }
 }
 
+/// The logical id of the function that an integration calls: by its ARN, or by the long form that has the ARN in it.
+fn integrated(uri: &Value) -> &str {
+    let long = uri["Fn::Sub"].as_str().and_then(|uri| uri.split_once("/functions/${"));
+    match long.and_then(|(_, function)| function.split_once(".Arn}")) {
+        Some((function, _)) => function,
+        None => attribute_of(uri, "Arn"),
+    }
+}
+
 fn number<T: TryFrom<u64>>(value: &Value, default: T) -> T {
     value.as_u64().and_then(|number| T::try_from(number).ok()).unwrap_or(default)
 }
@@ -356,6 +401,7 @@ mod tests {
         let readers: Vec<&str> = wiring.streams.iter().map(|stream| stream.function.as_str()).collect();
         assert_eq!(readers, ["project", "relay"], "DynamoDB allows a stream two readers");
         let mut reached: Vec<&str> = wiring.routes.iter().map(|route| route.function.as_str()).collect();
+        reached.extend(wiring.socket.routes.iter().map(|route| route.function.as_str()));
         reached.extend(readers);
         reached.extend(wiring.queues.iter().map(|queue| queue.function.as_str()));
         reached.extend(wiring.rules.iter().map(|rule| rule.function.as_str()));
@@ -366,7 +412,7 @@ mod tests {
         for name in reached {
             assert!(wiring.functions.contains_key(name), "{name} is not there");
         }
-        assert_eq!(wiring.functions.len(), 15);
+        assert_eq!(wiring.functions.len(), 19);
     }
 
     #[test]
@@ -384,6 +430,15 @@ mod tests {
     }
 
     #[test]
+    fn the_live_map_is_served_at_its_stage() {
+        let socket = wiring().socket;
+        assert_eq!(socket.stage, "live");
+        let routes: Vec<(&str, &str)> =
+            socket.routes.iter().map(|route| (route.key.as_str(), route.function.as_str())).collect();
+        assert_eq!(routes, [("$connect", "live"), ("$default", "live"), ("$disconnect", "live")]);
+    }
+
+    #[test]
     fn what_the_readers_write_does_not_wake_them() {
         let wiring = wiring();
         let event = |pk: &str| json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"PK": {"S": pk}}}});
@@ -391,10 +446,11 @@ mod tests {
             |reader: usize, pk: &str| wiring.streams[reader].filters.iter().any(|filter| filter.matches(&event(pk)));
         let written = ["AVAIL#s#a", "ARRIVALS#s#1", "ADMITTED#s#1"];
         let others = ["BUYERS#s#1", "QUEUE#s", "PERMITS#s#1", "RECEIPT#stripe#e", "SHOW#s", "EVENT#e", "PLAN#v#1"];
+        let others = others.into_iter().chain(["LIVE#s#a", "CONN#s#a#1", "CONNECTION#c"]);
         for pk in written.into_iter().chain(others) {
             assert!(!wakes(0, pk) && !wakes(1, pk), "{pk}");
         }
-        assert!(wakes(0, "SEATS#s#a#1") && !wakes(0, "AREA#s#a#1") && !wakes(0, "BOOKING#b"));
+        assert!(wakes(0, "SEATS#s#a#1") && wakes(0, "AREA#s#a#1") && !wakes(0, "BOOKING#b"));
         let room = |pk: &str, attribute: &str| {
             let image = json!({attribute: {"N": "1"}});
             let event = json!({"dynamodb": {"Keys": {"PK": {"S": pk}}, "NewImage": image}});
@@ -410,10 +466,13 @@ mod tests {
     #[test]
     fn queues_schedules_and_cors_are_read() {
         let wiring = wiring();
-        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (2, 4, 2));
-        let [ticks, timers] = wiring.queues.as_slice() else { panic!("two queues") };
-        assert_eq!((ticks.queue.as_str(), ticks.function.as_str(), ticks.batch_size), ("Ticks", "queue-admit", 1));
-        assert_eq!((timers.queue.as_str(), timers.function.as_str(), timers.receives_max), ("Timers", "sweep", 5));
+        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (3, 4, 2));
+        let queue = |name: &str| wiring.queues.iter().find(|queue| queue.queue == name).unwrap();
+        let timers = queue("Timers");
+        assert_eq!((timers.function.as_str(), timers.receives_max, timers.concurrency_max), ("sweep", 5, 50));
+        assert_eq!(queue("Tellings").function, "push");
+        let ticks = queue("Ticks");
+        assert_eq!((ticks.function.as_str(), ticks.batch_size), ("queue-admit", 1));
         assert!(timers.visibility >= Duration::from_mins(1));
         let spec = |function: &str, every, input| ScheduleSpec { function: function.into(), every, input };
         let schedules = [

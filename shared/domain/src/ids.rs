@@ -283,6 +283,10 @@ opaque_id!(
     /// One notification of the payment provider, as the provider names it.
     ReceiptId, "receipt id"
 );
+opaque_id!(
+    /// An open connection of the live map, as the gateway names it.
+    ConnectionId, "connection id"
+);
 
 /// A presale code: 4 to [`SLUG_CHARS_MAX`] letters, digits and hyphens; capitals do not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

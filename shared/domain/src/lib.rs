@@ -15,6 +15,7 @@ pub mod event;
 pub mod hold;
 pub mod ids;
 pub mod ledger;
+pub mod live;
 pub mod money;
 pub mod payment;
 pub mod plan;

@@ -4,10 +4,12 @@
 //! documents, request ids, compression, validators) happens here, once.
 
 pub mod auth;
+pub mod availability;
 pub mod catalogue;
 pub mod guard;
 pub mod http;
 mod limit;
+pub mod live;
 pub mod metrics;
 mod problem;
 pub mod run;

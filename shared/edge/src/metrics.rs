@@ -115,6 +115,16 @@ metrics! {
     OutboxLagMilliseconds: Milliseconds,
     /// `project`: how old the oldest change of a batch is when the map shows it.
     MapLagMilliseconds: Milliseconds,
+    /// `project`: topics of the live map whose watchers nobody will tell of a change, for want of the queue.
+    TellingsLost: Count,
+    /// `push`: messages that were handed over to connections.
+    LiveMessages: Count,
+    /// `push`, `live`: messages that connections did not take.
+    LiveMessagesLost: Count,
+    /// `push`: how old the oldest change of a telling is when the watchers have it.
+    LiveLagMilliseconds: Milliseconds,
+    /// `live`: watchers that were sent away because a show has as many as it may have.
+    WatchersRefused: Count,
     /// `ticket`: from the recorded capture to the stored file.
     TicketMilliseconds: Milliseconds,
     /// `notification`: mails that were handed over.

@@ -4,22 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_sigv4::{
-    http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-        SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
-    },
-    sign::v4,
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignatureLocation, SigningSettings, UriPathNormalizationMode,
 };
-use aws_smithy_runtime_api::{box_error::BoxError, client::identity::Identity};
-use domain::{ProviderError, time::Clock as _};
+use domain::ProviderError;
 use reqwest::{Method, StatusCode, Url, header::CONTENT_TYPE};
 
 use crate::{
     aws,
-    clock::SystemClock,
     http::{body, lost},
+    signed::{self, Signer, Unsigned, unsigned},
 };
 
 /// Tries of one request while S3 is out of order.
@@ -68,8 +62,7 @@ pub(crate) fn check_key(key: &str) -> Result<(), ProviderError> {
 #[derive(Clone)]
 pub struct S3Files {
     client: reqwest::Client,
-    credentials: SharedCredentialsProvider,
-    region: String,
+    signer: Signer,
     /// The bucket's address, without a slash at its end.
     bucket_url: String,
 }
@@ -77,39 +70,13 @@ pub struct S3Files {
 impl S3Files {
     /// The files of `bucket`. `Refused` when `config` lacks a region or credentials; nothing is sent yet.
     pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, ProviderError> {
-        let lacks = |what: &str| ProviderError::Refused(format!("ticket files: there is no {what}"));
-        let region = config.region().ok_or_else(|| lacks("region"))?.to_string();
-        let credentials = config.credentials_provider().ok_or_else(|| lacks("source of credentials"))?;
-        let builder = reqwest::Client::builder()
-            .connect_timeout(aws::ATTEMPT_TIMEOUT)
-            .timeout(aws::ATTEMPT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
+        let signer = Signer::new(config, "s3", "ticket files")?;
         // Buckets of an endpoint of our own (an emulator) have no host names of their own.
-        let (bucket_url, builder) = match config.endpoint_url() {
-            Some(endpoint) if endpoint.starts_with("http:") => {
-                (format!("{}/{bucket}", endpoint.trim_end_matches('/')), builder.tls_certs_only([]))
-            }
-            Some(endpoint) => (format!("{}/{bucket}", endpoint.trim_end_matches('/')), builder),
-            None => (format!("https://{bucket}.s3.{region}.amazonaws.com"), builder),
+        let bucket_url = match config.endpoint_url() {
+            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{}.amazonaws.com", signer.region()),
         };
-        let client = builder.build().map_err(|error| ProviderError::Refused(format!("ticket files: {error}")))?;
-        Ok(Self { client, credentials, region, bucket_url })
-    }
-
-    /// What has to be added to a request so that S3 knows whose it is. Role credentials are renewed outside, so each
-    /// request asks for the present ones.
-    async fn sign(&self, request: &Unsigned<'_>, settings: SigningSettings) -> Result<SigningInstructions, BoxError> {
-        let identity: Identity = self.credentials.provide_credentials().await?.into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("s3")
-            .time(SystemClock.now().into())
-            .settings(settings)
-            .build()?;
-        let (body, headers) = (request.body.clone(), request.content_type.map(|value| ("content-type", value)));
-        let signable = SignableRequest::new(request.method.as_str(), &request.url, headers.into_iter(), body)?;
-        Ok(sign(signable, &parameters.into())?.into_parts().0)
+        Ok(Self { client: signed::client(&bucket_url, "ticket files")?, signer, bucket_url })
     }
 
     /// Sends the request, again while S3 is out of order: each of them may be repeated.
@@ -129,7 +96,7 @@ impl S3Files {
     async fn call_once(&self, name: &str, request: &Unsigned<'_>) -> Result<Answer, ProviderError> {
         let mut settings = settings();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let signature = self.sign(request, settings).await.map_err(|error| unsigned(name, &error))?;
+        let signature = self.signer.sign(request, settings).await.map_err(|error| unsigned(name, &error))?;
         let mut sent = self.client.request(request.method.clone(), &request.url);
         sent = request.content_type.into_iter().fold(sent, |sent, value| sent.header(CONTENT_TYPE, value));
         sent = signature.headers().fold(sent, |sent, (header, value)| sent.header(header, value));
@@ -152,15 +119,6 @@ impl S3Files {
     }
 }
 
-/// A request before it is signed.
-struct Unsigned<'a> {
-    method: Method,
-    /// No part of it has to be escaped: see [`check_key`].
-    url: String,
-    content_type: Option<&'a str>,
-    body: SignableBody<'a>,
-}
-
 /// What S3 said: a success, or that something is not there.
 struct Answer {
     status: StatusCode,
@@ -173,11 +131,6 @@ fn settings() -> SigningSettings {
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     settings
-}
-
-/// A request that could not be signed: the credentials could not be had, which may pass.
-fn unsigned(name: &str, error: &BoxError) -> ProviderError {
-    ProviderError::Unavailable { detail: format!("{name}: not signed: {error}"), retry_after_seconds: None }
 }
 
 /// S3's word for what is wrong.
@@ -215,7 +168,7 @@ impl Files for S3Files {
         let mut settings = settings();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(lifetime.min(LINK_LIFETIME_MAX));
-        let signature = self.sign(&request, settings).await.map_err(|error| unsigned("a link", &error))?;
+        let signature = self.signer.sign(&request, settings).await.map_err(|error| unsigned("a link", &error))?;
         let mut link = Url::parse(&request.url).map_err(|error| ProviderError::Refused(error.to_string()))?;
         link.query_pairs_mut().extend_pairs(signature.params());
         Ok(link.into())

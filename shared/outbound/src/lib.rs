@@ -1,5 +1,5 @@
-//! What Usher tells the world: timers, events, payments, mail, ticket files. A small trait each; one implementation
-//! for AWS, one that runs inside this process.
+//! What Usher tells the world: timers, events, payments, mail, ticket files, the live map. A small trait each; one
+//! implementation for AWS, one that runs inside this process.
 
 mod aws;
 pub mod bus;
@@ -8,9 +8,11 @@ pub mod clock;
 pub mod files;
 mod http;
 pub mod ids;
+pub mod live;
 pub mod local;
 pub mod mail;
 pub mod payments;
 pub mod secrets;
+mod signed;
 pub mod ticks;
 pub mod timers;

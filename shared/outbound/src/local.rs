@@ -1,15 +1,19 @@
 //! The same ports inside this process: what the embedded platform and the tests run on.
 
 mod bus;
+mod connections;
 mod files;
 mod mailer;
 mod queue;
+mod tellings;
 mod timers;
 
 pub use bus::{Envelope, LocalBus};
+pub use connections::LocalConnections;
 pub use files::LocalFiles;
 pub use mailer::LocalMailer;
 pub use queue::{LocalQueue, Message, QueueStats};
+pub use tellings::LocalTellings;
 pub use timers::LocalTimers;
 
 use domain::ProviderError;

@@ -79,9 +79,31 @@ impl Store {
         show: ShowId,
         sections: &[SectionId],
     ) -> Result<Vec<SectionAvailability>, StoreError> {
+        self.section_states(show, sections, false).await
+    }
+
+    /// What the map shows of these sections with every change that was written before the call, in their order: twice
+    /// the price of [`Store::availabilities`].
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn availabilities_now(
+        &self,
+        show: ShowId,
+        sections: &[SectionId],
+    ) -> Result<Vec<SectionAvailability>, StoreError> {
+        self.section_states(show, sections, true).await
+    }
+
+    async fn section_states(
+        &self,
+        show: ShowId,
+        sections: &[SectionId],
+        consistent: bool,
+    ) -> Result<Vec<SectionAvailability>, StoreError> {
         let keys: Vec<Key> = sections.iter().map(|section| Key::Availability(show, section.clone())).collect();
         let mut found = BTreeMap::new();
-        for item in self.batch_get(&keys, false).await? {
+        for item in self.batch_get(&keys, consistent).await? {
             if let Key::Availability(_, section) = key_of(&item)? {
                 found.insert(section, section_of(&item)?);
             }
@@ -120,6 +142,22 @@ impl Store {
         let sections: Vec<SectionId> = overview.sections.iter().map(|section| section.id.clone()).collect();
         let (sections, areas) =
             futures::try_join!(self.availabilities(show, &sections), self.area_remaining(show, &overview.areas))?;
+        Ok(ShowAvailability { sections, areas })
+    }
+
+    /// Every section of a show, in plan order, with every change that was written before the call; its areas as of a
+    /// moment ago.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn show_availability_now(
+        &self,
+        show: ShowId,
+        overview: &PlanOverview,
+    ) -> Result<ShowAvailability, StoreError> {
+        let sections: Vec<SectionId> = overview.sections.iter().map(|section| section.id.clone()).collect();
+        let (sections, areas) =
+            futures::try_join!(self.availabilities_now(show, &sections), self.area_remaining(show, &overview.areas))?;
         Ok(ShowAvailability { sections, areas })
     }
 

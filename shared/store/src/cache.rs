@@ -13,7 +13,7 @@ use domain::{
     availability::{Counts, SeatState, SectionAvailability, state_at},
     best::{Ask, best_block},
     catalogue::{Event, Show, Venue},
-    ids::{EventId, SeatId, SectionId, ShowId, VenueId},
+    ids::{AreaId, EventId, SeatId, SectionId, ShowId, VenueId},
     plan::{Row, Section},
     waitlist::house::House,
 };
@@ -124,6 +124,22 @@ pub struct ShowAvailability {
     pub sections: Vec<SectionAvailability>,
     /// Places left.
     pub areas: Vec<u32>,
+}
+
+impl ShowAvailability {
+    /// Each section of `plan` with its number of seats.
+    pub fn of_sections<'a>(
+        &'a self,
+        plan: &'a PlanOverview,
+    ) -> impl Iterator<Item = (&'a SectionId, u32, &'a SectionAvailability)> {
+        let sections = plan.sections.iter().zip(&self.sections);
+        sections.map(|(section, states)| (&section.id, section.seat_count, states))
+    }
+
+    /// Each area of `plan` with its places left.
+    pub fn of_areas<'a>(&'a self, plan: &'a PlanOverview) -> impl Iterator<Item = (&'a AreaId, u32)> {
+        plan.areas.iter().zip(&self.areas).map(|(area, &remaining)| (&area.id, remaining))
+    }
 }
 
 impl Catalogue {

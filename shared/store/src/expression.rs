@@ -10,6 +10,7 @@ pub(crate) struct Update {
     sets: Vec<String>,
     removes: Vec<String>,
     adds: Vec<String>,
+    deletes: Vec<String>,
     conditions: Vec<String>,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
@@ -76,10 +77,21 @@ impl Update {
         self.with(names, values)
     }
 
+    /// `DELETE action`: takes from a set.
+    pub(crate) fn delete(
+        mut self,
+        action: &str,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Self {
+        self.deletes.push(action.to_owned());
+        self.with(names, values)
+    }
+
     /// Update expression, condition expression, names, values.
     pub(crate) fn render(self) -> (String, String, Names, Values) {
         let mut update = Vec::new();
-        for (verb, actions) in [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds)] {
+        for (verb, actions) in [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes)] {
             if !actions.is_empty() {
                 update.push(format!("{verb} {}", actions.join(", ")));
             }

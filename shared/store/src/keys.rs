@@ -5,10 +5,11 @@ use std::{fmt, str::FromStr};
 use domain::{
     Timestamp,
     ids::{
-        AccessCode, AreaId, BookingId, EventId, GateId, IllFormed, RowId, SeatId, SeatName, SectionId, ShowId,
-        TicketId, UserId, VenueId,
+        AccessCode, AreaId, BookingId, ConnectionId, EventId, GateId, IllFormed, RowId, SeatId, SeatName, SectionId,
+        ShowId, TicketId, UserId, VenueId,
     },
     ledger,
+    live::Topic,
     queue::QUEUE_SHARDS,
     reconcile::Scope,
     time::{from_millis, millis},
@@ -38,6 +39,8 @@ pub const LEDGER_SHARDS: u16 = 16;
 /// A show's scans, and the counts of its gates, are spread over this many partitions. Fixed for ever: a scan is found by
 /// hashing its ticket.
 pub const SCAN_SHARDS: u16 = 16;
+/// Who watches a topic is spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
+pub const WATCHER_SHARDS: u16 = 4;
 
 /// Partition key and sort key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +113,12 @@ pub enum Key {
     Admitted(ShowId, u16),
     /// A show whose waiting room is looked after.
     WaitingRoom(ShowId),
+    /// An open connection of the live map.
+    Connection(ConnectionId),
+    /// A connection that watches a topic.
+    Watcher(Topic, ConnectionId),
+    /// Until when a topic's changes are promised to be told.
+    Promise(Topic),
 }
 
 /// Sort key of a catalogue entry: the date, then the event.
@@ -178,6 +187,9 @@ impl Key {
             Self::Permits(show, shard) => (format!("PERMITS#{show}#{shard}"), "PERMITS".to_owned()),
             Self::Admitted(show, shard) => (format!("ADMITTED#{show}#{shard}"), "ADMITTED".to_owned()),
             Self::WaitingRoom(show) => (WAITING_ROOMS.to_owned(), show.to_string()),
+            Self::Connection(connection) => (format!("CONNECTION#{connection}"), "CONNECTION".to_owned()),
+            Self::Watcher(topic, connection) => (watchers(topic, watcher_shard(connection)), connection.to_string()),
+            Self::Promise(topic) => (format!("LIVE#{}#{}", topic.show(), topic_name(topic)), "LIVE".to_owned()),
         }
     }
 
@@ -283,6 +295,15 @@ impl Key {
                 "REVOKED" => {
                     let [at, booking] = split(sk)?;
                     Self::Revocation(id(rest)?, from_millis(id(at)?)?, id(booking)?)
+                }
+                "CONNECTION" => Self::Connection(id(rest)?),
+                "CONN" => {
+                    let [show, name, _shard] = split(rest)?;
+                    Self::Watcher(topic(id(show)?, name)?, id(sk)?)
+                }
+                "LIVE" => {
+                    let [show, name] = split(rest)?;
+                    Self::Promise(topic(id(show)?, name)?)
                 }
                 _ => return None,
             };
@@ -399,6 +420,29 @@ pub fn revocations(show: ShowId) -> String {
     format!("REVOKED#{show}")
 }
 
+/// Partition number `shard` of those who watch `topic`.
+#[must_use]
+pub fn watchers(topic: &Topic, shard: u16) -> String {
+    format!("CONN#{}#{}#{shard}", topic.show(), topic_name(topic))
+}
+
+/// The shard of a topic's watchers that `connection` falls in.
+#[must_use]
+pub fn watcher_shard(connection: &ConnectionId) -> u16 {
+    fold(connection.as_str().as_bytes(), WATCHER_SHARDS)
+}
+
+/// The name of the counts, among sections: none can be called that.
+const COUNTS: &str = "*";
+
+fn topic_name(topic: &Topic) -> &str {
+    topic.section().map_or(COUNTS, SectionId::as_str)
+}
+
+fn topic(show: ShowId, name: &str) -> Option<Topic> {
+    if name == COUNTS { Some(Topic::Counts(show)) } else { Some(Topic::Section(show, id(name)?)) }
+}
+
 /// The shard of a show's buyers that `user` falls in.
 #[must_use]
 pub fn buyer_shard(user: &UserId) -> u16 {
@@ -466,6 +510,18 @@ mod tests {
         (slug(), slug(), slug()).prop_map(|(section, row, seat)| SeatId { section, row, seat })
     }
 
+    fn connection() -> impl Strategy<Value = ConnectionId> {
+        "[ -~]{1,60}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn topics() -> impl Strategy<Value = Topic> {
+        let show = || uuids().prop_map(ShowId::from_uuid);
+        prop_oneof![
+            (show(), slug()).prop_map(|(show, section)| Topic::Section(show, section)),
+            show().prop_map(Topic::Counts),
+        ]
+    }
+
     fn entries() -> impl Strategy<Value = Entry> {
         let dates = (2000u32..2100, 1u32..13, 1u32..32).prop_map(|(y, m, d)| format!("{y}-{m:02}-{d:02}"));
         (dates, uuids()).prop_map(|(date, event)| Entry { date, event: EventId::from_uuid(event) })
@@ -521,6 +577,9 @@ mod tests {
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Permits(show, shard)),
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Admitted(show, shard)),
             show().prop_map(Key::WaitingRoom),
+            connection().prop_map(Key::Connection),
+            (topics(), connection()).prop_map(|(topic, connection)| Key::Watcher(topic, connection)),
+            topics().prop_map(Key::Promise),
         ]
     }
 
@@ -565,7 +624,7 @@ mod tests {
             Key::City("sao-paulo".to_owned(), "2026-11".to_owned(), entry.clone()),
             Key::Term("flute".to_owned(), entry),
             Key::Months,
-            Key::Availability(show, section),
+            Key::Availability(show, section.clone()),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
             Key::CallOff(show),
             Key::Waitlist(show),
@@ -586,6 +645,11 @@ mod tests {
             Key::Permits(show, 3),
             Key::Admitted(show, 3),
             Key::WaitingRoom(show),
+            Key::Connection("L0SM9cOFvHcCIhw=".parse().unwrap()),
+            Key::Watcher(Topic::Section(show, section.clone()), "L0SM9cOFvHcCIhw=".parse().unwrap()),
+            Key::Watcher(Topic::Counts(show), "L0SM9cOFvHcCIhw=".parse().unwrap()),
+            Key::Promise(Topic::Section(show, section)),
+            Key::Promise(Topic::Counts(show)),
         ];
         let texts: Vec<String> = keys
             .iter()

@@ -22,6 +22,7 @@ pub mod hold;
 pub mod keys;
 pub mod ledger;
 pub mod mode;
+pub mod live;
 pub mod plan;
 pub mod queue;
 pub mod receipt;
