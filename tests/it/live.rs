@@ -99,12 +99,14 @@ async fn a_watcher_hears_of_a_hold_and_of_its_end_as_the_api_tells_it() {
     assert_eq!(heard[1], counts);
     assert_eq!(heard[2], json!({"type": "subscribed", "showId": stage.show, "sections": ["hall"], "counts": true}));
     let booking = stage.buyer("ada").hold(&[seat("A", 1), seat("B", 20)]).await.expect(201);
-    let held = watcher.hear_section(|message| state(message, 0) == SeatState::Held && state(message, 39) == SeatState::Held);
+    let held =
+        watcher.hear_section(|message| state(message, 0) == SeatState::Held && state(message, 39) == SeatState::Held);
     let held = held.await;
     let is_told = async || (told(&stage, "hall").await == held).then_some(());
     eventually("the API tells the same", is_told).await;
     stage.buyer("ada").delete(&booking).await.expect(200);
-    let free = watcher.hear_section(|message| state(message, 0) == SeatState::Free && state(message, 39) == SeatState::Free);
+    let free =
+        watcher.hear_section(|message| state(message, 0) == SeatState::Free && state(message, 39) == SeatState::Free);
     assert!(free.await["version"].as_u64() > held["version"].as_u64());
 }
 
@@ -152,7 +154,9 @@ async fn a_connection_is_opened_about_a_show_by_a_websocket() {
     let stage = Stage::open().await;
     for (query, status) in [("", 400), ("show=", 400), ("show=tonight", 404)] {
         match tokio_tungstenite::connect_async(address(&stage, query)).await {
-            Err(Error::Http(response)) => assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{query}"),
+            Err(Error::Http(response)) => {
+                assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{query}");
+            }
             other => panic!("{query}: {other:?}"),
         }
     }
@@ -236,7 +240,8 @@ async fn seats(stage: &Stage) -> BTreeMap<String, Vec<String>> {
 
 /// Buys every seat, a few a buyer, and answers when each was held.
 async fn sell_out(stage: &Stage, seats: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Instant> {
-    let mut orders: Vec<Vec<String>> = seats.values().flat_map(|all| all.chunks(SEATS_PER_BUYER)).map(<[_]>::to_vec).collect();
+    let mut orders: Vec<Vec<String>> =
+        seats.values().flat_map(|all| all.chunks(SEATS_PER_BUYER)).map(<[_]>::to_vec).collect();
     // Neighbours do not come after one another.
     orders.sort_by_key(|order| order[0].bytes().rev().collect::<Vec<u8>>());
     let turns = Arc::new(Semaphore::new(BUYERS_AT_ONCE));
@@ -276,8 +281,7 @@ struct Seen {
 
 /// Follows every section until all of their seats are sold.
 async fn follow(watcher: &mut Watcher, seats: &BTreeMap<String, Vec<String>>) -> Seen {
-    let mut seen =
-        Seen { sections: BTreeMap::new(), taken: BTreeMap::new(), messages: BTreeMap::new(), counts: 0 };
+    let mut seen = Seen { sections: BTreeMap::new(), taken: BTreeMap::new(), messages: BTreeMap::new(), counts: 0 };
     let mut sold_out = BTreeSet::new();
     while sold_out.len() < seats.len() {
         let message = watcher.hear().await.expect("the connection stays");
@@ -346,7 +350,11 @@ async fn a_watcher_follows_a_sell_out_and_ends_with_what_the_origin_has() {
     println!(
         "live: {} seats of {sections} sections sold in {took:?}, {messages} messages and {} counts told, at most {most} \
          a second and section; a seat's change was there after {:?} (p50), {:?} (p99), {:?} (worst)",
-        waits.len(), seen.counts, at(50), at(99), waits[waits.len() - 1],
+        waits.len(),
+        seen.counts,
+        at(50),
+        at(99),
+        waits[waits.len() - 1],
     );
     // One may come late and the next on time: three within a second, never four.
     assert!(most <= 3, "{most} messages of one section in a second");

@@ -107,11 +107,6 @@ impl Stage {
         Self::with(&[("HOLD_TTL_SECONDS", "1")], Arc::new(SystemClock)).await
     }
 
-    /// With these settings.
-    pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
-        Self::with(settings, Arc::new(SystemClock)).await
-    }
-
     /// By another clock than the machine's.
     pub async fn by(clock: Arc<dyn Clock>) -> Self {
         Self::with(&[], clock).await

@@ -173,7 +173,8 @@ async fn subscribe(
     if !unknown.is_empty() {
         return Err(Refused::UnknownSections(unknown));
     }
-    let too_many = || Refused::Slug("too-many-sections", format!("a connection follows at most {SECTIONS_MAX} sections"));
+    let too_many =
+        || Refused::Slug("too-many-sections", format!("a connection follows at most {SECTIONS_MAX} sections"));
     if connection.sections.union(&sections).count() > SECTIONS_MAX {
         return Err(too_many());
     }

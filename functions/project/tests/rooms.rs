@@ -11,13 +11,15 @@ use domain::{
     hold::Terms,
     ids::UserId,
     queue::{ADMISSION_LIFETIME, Admission, AdmissionId, DrawSecret, Histogram, Room},
-    time::{millis, shift},
+    time::{Clock, millis, shift},
 };
 use edge::{DynamoDbEventResponse, DynamodbEvent};
+use outbound::local::{LocalQueue, LocalTellings};
 use project::App;
 use serde_json::{Value, json};
 use store::{Store, hold::Claimed, queue::Granted};
 use testkit::{
+    clock::ManualClock,
     engine::{CallInfo, Engine, Fault},
     recorded, sale, table,
 };
@@ -32,7 +34,10 @@ async fn setup() -> (Engine, Store) {
 
 async fn project(store: &Store, records: &[Value]) -> DynamoDbEventResponse {
     let event: DynamodbEvent = serde_json::from_value(json!({"Records": records})).unwrap();
-    project::handle(&App::new(store.clone()), event).await
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(sale::held_at()));
+    let queue = Arc::new(LocalQueue::new(Arc::clone(&clock), 1));
+    let tellings = Arc::new(LocalTellings::new(queue, Arc::clone(&clock)));
+    project::handle(&App::new(store.clone(), tellings, clock), event).await
 }
 
 /// The stream's records of places and of buyers who were let in, as the event source's filters let them through.

@@ -4,12 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::{
-    Error, StoreError, Timestamp,
-    ids::ConnectionId,
-    live::Topic,
-    time::Clock,
-};
+use domain::{Error, StoreError, Timestamp, ids::ConnectionId, live::Topic, time::Clock};
 use edge::{
     BatchItemFailure, SqsBatchResponse, SqsEvent,
     availability::{SectionStates, ShowStates},

@@ -222,9 +222,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             ("live", events!(app, connection))
         }
         "push" => ("push", events!(push::App::new(ports.store, ports.connections, ports.clock), tell)),
-        "project" => {
-            ("project", events!(project::App::new(ports.store, ports.tellings, ports.clock), refresh))
-        }
+        "project" => ("project", events!(project::App::new(ports.store, ports.tellings, ports.clock), refresh)),
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),
         "notification" => {

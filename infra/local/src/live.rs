@@ -76,9 +76,8 @@ impl Live {
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Result<Self, String> {
-        let handler = |route: &crate::wiring::RouteSpec| {
-            Ok((route.key.clone(), functions.event_handler(&route.function)?))
-        };
+        let handler =
+            |route: &crate::wiring::RouteSpec| Ok((route.key.clone(), functions.event_handler(&route.function)?));
         let handlers: HashMap<_, _> = spec.routes.iter().map(handler).collect::<Result<_, String>>()?;
         match [CONNECT, DISCONNECT, DEFAULT].into_iter().find(|route| !handlers.contains_key(*route)) {
             Some(missing) => Err(format!("template.yaml: the WebSocket API has no route {missing}")),

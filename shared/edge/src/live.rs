@@ -196,7 +196,8 @@ mod tests {
         let section = section();
         let states = SectionAvailability { version: 17, ..SectionAvailability::default() };
         let told = Told::Section { show_id, states: SectionStates::new(&section, &states) };
-        let expected = format!(r#"{{"type":"section","showId":"{show_id}","sectionId":"A","version":17,"seats":"AAA="}}"#);
+        let expected =
+            format!(r#"{{"type":"section","showId":"{show_id}","sectionId":"A","version":17,"seats":"AAA="}}"#);
         assert_eq!(told.text(), expected);
         let since = "2026-11-22T15:00:00Z".parse().unwrap();
         let sections = [(&section.id, 5, &states)].into_iter();
@@ -208,7 +209,10 @@ mod tests {
         );
         assert_eq!(told.text(), expected);
         let told = Told::Subscribed { show_id, sections: &BTreeSet::from([section.id.clone()]), counts: false };
-        assert_eq!(told.text(), format!(r#"{{"type":"subscribed","showId":"{show_id}","sections":["A"],"counts":false}}"#));
+        assert_eq!(
+            told.text(),
+            format!(r#"{{"type":"subscribed","showId":"{show_id}","sections":["A"],"counts":false}}"#)
+        );
         assert_eq!(Told::Pong.text(), r#"{"type":"pong"}"#);
         assert_eq!(Told::Poll { retry_after_seconds: 30 }.text(), r#"{"type":"poll","retryAfterSeconds":30}"#);
         let error = |sections| Told::Error { slug: "unknown-section", detail: "no".to_owned(), sections };

@@ -91,7 +91,9 @@ impl Update {
     /// Update expression, condition expression, names, values.
     pub(crate) fn render(self) -> (String, String, Names, Values) {
         let mut update = Vec::new();
-        for (verb, actions) in [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes)] {
+        for (verb, actions) in
+            [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes)]
+        {
             if !actions.is_empty() {
                 update.push(format!("{verb} {}", actions.join(", ")));
             }

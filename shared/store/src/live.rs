@@ -167,9 +167,11 @@ impl Store {
                 .set("#g = :true", &[("#g", "g")], [(":true", AttributeValue::Bool(true))])
                 .require("attribute_exists(PK)", &[], []);
             if !new.is_empty() {
-                change = change
-                    .add("#s :s", &[("#s", SECTIONS)], [(":s", AttributeValue::Ss(new))])
-                    .require("(attribute_not_exists(#s) OR size(#s) <= :room)", &[], [(":room", n(room))]);
+                change = change.add("#s :s", &[("#s", SECTIONS)], [(":s", AttributeValue::Ss(new))]).require(
+                    "(attribute_not_exists(#s) OR size(#s) <= :room)",
+                    &[],
+                    [(":room", n(room))],
+                );
             }
             if !self.update_live(&Key::Connection(connection.id.clone()), change).await? {
                 return Ok(false);
@@ -300,12 +302,7 @@ impl Store {
     ///
     /// # Errors
     /// The table's. Then nothing is promised.
-    pub async fn promise(
-        &self,
-        topic: &Topic,
-        now: Timestamp,
-        insist: bool,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn promise(&self, topic: &Topic, now: Timestamp, insist: bool) -> Result<Option<Timestamp>, StoreError> {
         for _ in 0..PROMISE_TRIES_MAX {
             let promised = self.promised(topic).await?;
             let at = match tell_at(topic, promised, now) {
@@ -314,19 +311,20 @@ impl Store {
                 Some(at) => at,
             };
             let ttl = shift(at, PROMISE_KEPT).as_second();
-            let change = Update::default()
-                .set("#p = :p", &[("#p", UNTIL)], [(":p", n(millis(at)))])
-                .set("#t = :t", &[("#t", TTL)], [(":t", n(ttl))]);
+            let change = Update::default().set("#p = :p", &[("#p", UNTIL)], [(":p", n(millis(at)))]).set(
+                "#t = :t",
+                &[("#t", TTL)],
+                [(":t", n(ttl))],
+            );
             let change = match promised {
                 Some(promised) => change.require("#p = :was", &[], [(":was", n(millis(promised)))]),
                 None => change.require("attribute_not_exists(#p)", &[], []),
             };
             match self.update_live(&Key::Promise(topic.clone()), change).await {
-                Ok(true) => return Ok(Some(at)),
-                // Whoever was faster promised after this change was written: the next look sees it. So it does where an
-                // answer was lost; then, as nobody may be keeping that promise, it is made again.
+                // Where an answer was lost, nobody else may be keeping that promise: it is kept here, perhaps twice.
+                Ok(true) | Err(StoreError::Ambiguous(_)) => return Ok(Some(at)),
+                // Whoever was faster promised after this change was written: the next look sees it.
                 Ok(false) => {}
-                Err(StoreError::Ambiguous(_)) => return Ok(Some(at)),
                 Err(error) => return Err(error),
             }
         }

@@ -146,11 +146,7 @@ async fn what_a_failed_subscription_wrote_goes_with_its_connection() {
             let engine = Engine::temporary().await;
             let store = table::impatient_store(&engine);
             let mut one = open(&store, 1).await;
-            engine.set_fault(Some(Arc::new(
-                move |call| {
-                    if call.operation == failing { fault } else { Fault::None }
-                },
-            )));
+            engine.set_fault(Some(Arc::new(move |call| if call.operation == failing { fault } else { Fault::None })));
             assert!(store.subscribe(&mut one, &sections(&["A"]), true).await.is_err());
             engine.set_fault(None);
             store.forget_connection(&name(1)).await.unwrap();

@@ -14,9 +14,14 @@ use domain::{
     catalogue::Show,
     hold::Terms,
     ids::{BookingId, SeatId, SectionId, ShowId},
+    time::Clock,
 };
 use edge::{Body, DynamodbEvent, Response, Settings};
 use flate2::{Compression, write::GzEncoder};
+use outbound::{
+    clock::SystemClock,
+    local::{LocalQueue, LocalTellings},
+};
 use serde_json::{Value, json};
 use store::{
     Store,
@@ -143,7 +148,9 @@ async fn project(engine: &Engine, store: &Store) {
     }
     let mut last: Vec<Value> = last.into_values().map(|record| record.event(STREAM_ARN).unwrap()).collect();
     last.sort_by_key(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned());
-    let app = project::App::new(store.clone());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let queue = Arc::new(LocalQueue::new(Arc::clone(&clock), 1));
+    let app = project::App::new(store.clone(), Arc::new(LocalTellings::new(queue, Arc::clone(&clock))), clock);
     for batch in last.chunks(RECORDS as usize) {
         let event: DynamodbEvent = serde_json::from_value(json!({"Records": batch})).unwrap();
         let response = project::handle(&app, event).await;
@@ -187,7 +194,7 @@ async fn the_map_of_a_stadium_is_small_and_cheap() {
     let (sections, seats) = seats_of(&store, &show).await;
     let occupied = occupy(&store, &show, &seats).await;
     project(&engine, &store).await;
-    let app = browse::App::new(&Settings::new([]), store, Arc::new(outbound::clock::SystemClock));
+    let app = browse::App::new(&Settings::new([]), store, Arc::new(SystemClock));
     let browse = Browse { app, show: show.id };
     let (mut raw, mut compressed, mut units, mut states) = (Vec::new(), 0, 0.0_f64, Vec::new());
     for section in &sections {
