@@ -104,7 +104,11 @@ async fn every_recorded_event_is_answered_in_the_shape_of_the_contract() {
     assert_eq!((&show["holdTtlSeconds"], &show["maxSeatsPerBuyer"]), (&json!(600), &json!(6)));
     assert_eq!(show["waitingRoom"], json!({"enabled": false, "opensAt": null}));
     let plan = setup.ok("browse.get-plan").await;
-    assert_eq!(plan["sections"], json!([{"sectionId": "balcony", "name": "बालकनी", "seatCount": 3}]));
+    let balcony = json!({
+        "sectionId": "balcony", "name": "बालकनी", "seatCount": 3, "categories": ["silver"],
+        "outline": [[1.0, 0.0], [3.0, 0.0]],
+    });
+    assert_eq!(plan["sections"], json!([balcony]));
     assert_eq!(plan["areas"][0]["capacity"], 50);
     assert_eq!(plan["categories"][0], json!({"categoryId": "silver", "name": "रजत", "color": "#be123c"}));
     let section = setup.ok("browse.get-section-plan").await;
