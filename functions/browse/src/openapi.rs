@@ -153,8 +153,12 @@ fn maps() -> Vec<Operation> {
     let plan = json!({
         "planId": VENUE_ID, "version": 1, "name": "Royal Opera House",
         "categories": [{"categoryId": "standard", "name": "Standard", "color": "#336699"}],
-        "sections": [{"sectionId": "stalls", "name": "Stalls", "seatCount": 3}],
+        "sections": [{
+            "sectionId": "stalls", "name": "Stalls", "seatCount": 3, "categories": ["standard"],
+            "outline": [[0.0, 0.0], [60.0, 0.0]],
+        }],
         "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "category": "standard"}],
+        "decorations": [{"shape": "rectangle", "x": 0.0, "y": -60.0, "width": 60.0, "height": 30.0, "text": "Stage"}],
     });
     let seat =
         json!({"seatId": "stalls:A:1", "seat": "1", "x": 30.0, "y": 0.0, "category": "standard", "accessible": true});

@@ -78,7 +78,8 @@ impl Web {
             return Some(self.respond(&Found::file(path, file), headers));
         }
         // An address of the app, asked for by a browser; a missing script must not be answered with a page.
-        let wants_page = accepts(headers, header::ACCEPT, "text/html") && !first.contains('.');
+        let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
+        let wants_page = is_page && accepts(headers, header::ACCEPT, "text/html");
         let shell = wants_page.then(|| Files::get(SHELL)).flatten()?;
         Some(self.respond(&Found::file(SHELL, shell), headers))
     }
