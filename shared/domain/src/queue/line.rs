@@ -227,7 +227,7 @@ impl Line<'_> {
         self.draw.total + self.histogram.in_line()
     }
 
-    /// How many turns are not behind `turn`: exact in a draw of up to [`MARKS_MAX`] and at the ends of spans, else an
+    /// How many turns are not behind `turn`: exact in a draw of up to `MARKS_MAX` and at the ends of spans, else an
     /// estimate. It never falls from one turn to a later one.
     #[must_use]
     pub fn rank(&self, turn: &Place) -> u64 {
