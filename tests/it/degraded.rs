@@ -31,6 +31,7 @@ async fn beginnings(stage: &Stage) -> Vec<(&'static str, Person, String, Value)>
     vec![
         ("POST", stage.buyer("cleo"), of_show("/holds"), json!({"seatIds": [seat("C", 1)]})),
         ("POST", stage.buyer("dora"), of_show("/best-available"), json!({"quantity": 2})),
+        ("POST", stage.buyer("emil"), of_show("/waitlist"), json!({"quantity": 1, "accessible": true})),
         ("POST", olga.clone(), "/v1/venues".to_owned(), plan),
         ("POST", olga.clone(), "/v1/events".to_owned(), json!({"title": "B", "category": "movies", "city": "Pune"})),
         ("POST", olga.clone(), format!("/v1/events/{event}/shows"), show),

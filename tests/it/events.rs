@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::support::Stage;
 
 /// Functions that answer HTTP calls; the others handle events.
-pub(crate) const HTTP: [&str; 8] = ["bookings", "browse", "confirm", "hold", "organise", "queue", "scan", "webhook"];
+pub(crate) const HTTP: [&str; 9] =
+    ["bookings", "browse", "confirm", "hold", "organise", "queue", "scan", "waitlist", "webhook"];
 
 pub(crate) fn recorded() -> Vec<(String, PathBuf)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
@@ -42,6 +43,9 @@ async fn every_recorded_event_goes_through_its_handler_twice() {
                     "hold.create.json" | "hold.best-available.json" => 201,
                     "bookings.list.json" | "browse.get-show.json" | "browse.list-events.json" => 200,
                     "bookings.detail.json" | "confirm.start.json" | "bookings.end.json" => 404,
+                    "waitlist.join.json" | "waitlist.read.json" | "waitlist.leave.json" => {
+                        if name == "waitlist.join.json" { 422 } else { 404 }
+                    }
                     "webhook.authorised.json" | "webhook.disputed.json" => 400,
                     _ => continue,
                 };

@@ -31,4 +31,5 @@ mod sam_local;
 mod scan;
 mod template;
 mod ticket;
+mod waitlist;
 mod wire;

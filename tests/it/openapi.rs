@@ -264,6 +264,7 @@ async fn what_is_answered_is_what_the_document_says() {
     book(&stage, &contract).await;
     pay(&stage, &contract).await;
     wait(&mut stage, &contract).await;
+    wait_in_line(&stage, &contract).await;
     run(&stage, &contract).await;
     scan(&stage, &contract).await;
     let url = "/v1/webhooks/payments";
@@ -404,6 +405,20 @@ async fn wait(stage: &mut Stage, contract: &Contract) {
     });
     contract.answers(exchange, 200, granted.await);
     stage.show = usual;
+}
+
+async fn wait_in_line(stage: &Stage, contract: &Contract) {
+    let (dora, path) = (stage.buyer("dora"), format!("/v1/shows/{}/waitlist", stage.show));
+    contract.answers("GET /v1/shows/{showId}/waitlist", 404, dora.get(&path).await);
+    let route = "POST /v1/shows/{showId}/waitlist";
+    contract.answers(route, 409, dora.post(&path, &json!({"quantity": 1})).await);
+    contract.answers(route, 422, dora.post(&path, &json!({"quantity": 1, "category": "royal"})).await);
+    // The hall has no wheelchair place: none is free.
+    let wish = json!({"quantity": 2, "category": "standard", "accessible": true});
+    contract.sends(route, &wish);
+    contract.answers(route, 201, dora.post(&path, &wish).await);
+    contract.answers("GET /v1/shows/{showId}/waitlist", 200, dora.get(&path).await);
+    contract.answers("DELETE /v1/shows/{showId}/waitlist", 200, dora.delete_at(&path).await);
 }
 
 async fn run(stage: &Stage, contract: &Contract) {

@@ -134,7 +134,8 @@ impl Stage {
         Self { platform, http: Client::builder().build().unwrap(), show: String::new() }
     }
 
-    async fn with(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
+    /// With these settings, by another clock.
+    pub async fn with(settings: &[(&str, &str)], clock: Arc<dyn Clock>) -> Self {
         let mut stage = Self::start(settings, clock).await;
         stage.show = stage.publish(&hall(), &json!({"standard": PRICE_MINOR})).await;
         stage
@@ -262,6 +263,10 @@ impl Person {
     pub async fn delete(&self, booking: &Value) -> Answer {
         let path = format!("/v1/bookings/{}", id(booking));
         Answer::of(self.request(Method::DELETE, &path).send().await.unwrap()).await
+    }
+
+    pub async fn delete_at(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
     }
 
     /// A POST under an idempotency key.

@@ -121,7 +121,7 @@ fn a_function_reads_secrets_from_where_they_are_kept_and_may() {
             assert!(granted.contains(&may), "{id} may not read {name}");
         }
     }
-    assert_eq!(secrets, 22, "each is looked at");
+    assert_eq!(secrets, 24, "each is looked at");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         assert!(parameter["NoEcho"].is_null() || name == "DevTokenKey", "{name} would carry a secret");
     }

@@ -8,6 +8,7 @@ mod operation;
 mod parts;
 mod queue;
 mod schemas;
+mod waitlist;
 
 use std::sync::LazyLock;
 
@@ -69,7 +70,8 @@ fn document() -> Value {
 
 fn operations() -> Vec<Operation> {
     let groups = [events(), shows(), maps(), holds(), bookings(), publishing(), running(), money::operations()];
-    let groups = groups.into_iter().chain([queue::operations(), door::operations(), machines()]);
+    let groups =
+        groups.into_iter().chain([queue::operations(), door::operations(), waitlist::operations(), machines()]);
     groups.flatten().collect()
 }
 
@@ -201,7 +203,7 @@ fn booking_example() -> Value {
 
 fn holds() -> Vec<Operation> {
     let hold = |route, id, summary| {
-        let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused"];
+        let problems = ["admission-required", "not-found", "buyer-limit", "not-on-sale", "sales-paused", "waitlisted"];
         let operation = Operation::new(route, id, "book", summary).signed_in().keyed(true).admitted();
         let operation = operation.refuses(&problems).stored();
         let operation = operation.proved().refuses(&["code-invalid", "code-spent"]);
@@ -305,6 +307,7 @@ fn running() -> Vec<Operation> {
     let sales = json!({
         "showId": SHOW_ID, "asOf": "2026-12-01T04:30:07Z", "seats": figures, "sections": [section],
         "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
+        "waitlist": {"waiting": 0, "offered": 0},
     });
     let code = json!({
         "code": "7K2M9-Q4XVD", "places": 4, "left": 3, "opensAt": "2026-11-22T15:00:00Z", "closesAt": "2026-12-01T04:30:00Z",

@@ -23,7 +23,7 @@ impl App {
     /// taken is left out and the next best is tried.
     ///
     /// # Errors
-    /// [`Refusal::NoBlock`], or what stands in the way of any hold.
+    /// [`Refusal::NoBlock`]; [`Refusal::Waitlisted`] when blocks are free, but not for this buyer; or what stands in the way of any hold.
     pub(crate) async fn claim_best(
         &self,
         caller: &Caller,
@@ -34,18 +34,23 @@ impl App {
     ) -> Result<Booking, Error> {
         ask.check()?;
         let show = self.catalogue.show(show).await?.ok_or(Refusal::NotFound("show"))?;
-        let mut lost: HashSet<SeatId> = HashSet::new();
+        let (mut lost, mut kept): (HashSet<SeatId>, Vec<Unavailable>) = Default::default();
         for _ in 0..BLOCKS_MAX {
             let Some(block) = self.catalogue.best_block(&show, ask, &lost).await? else { break };
             let wish = Wish::new(block, Vec::new())?.on_behalf_of(ask.fingerprint());
             match self.claim(caller, show.id, key, &wish, shown).await {
                 Err(Error::Refused(Refusal::SeatUnavailable(taken))) => lost.extend(taken.into_iter().filter_map(seat)),
+                Err(Error::Refused(Refusal::Waitlisted(seats))) => {
+                    lost.extend(seats.iter().cloned().filter_map(seat));
+                    kept.extend(seats);
+                }
                 outcome => return outcome,
             }
         }
         let id = BookingId::derive(&self.options.booking_id_key, &caller.user, show.id, key);
         let code: Option<AccessCode> = shown.code.and_then(|code| code.parse().ok());
-        self.replay(id, code::fingerprint(ask.fingerprint(), code.as_ref()), Refusal::NoBlock).await
+        let refusal = if kept.is_empty() { Refusal::NoBlock } else { Refusal::Waitlisted(kept) };
+        self.replay(id, code::fingerprint(ask.fingerprint(), code.as_ref()), refusal).await
     }
 }
 

@@ -61,10 +61,11 @@ impl App {
         };
         match planned {
             Ok((booking, churn)) => {
+                let kept = self.kept(&show, &booking).await?;
                 let terms = admission.map_or(Terms::within(cap), |admission| {
                     Terms::under(cap, admission.id, self.settlement.clock.now())
                 });
-                self.take(booking, &show, &Terms { churn: Some(churn), ..terms }).await
+                self.take(booking, &show, &Terms { churn: Some(churn), ..terms }, kept).await
             }
             Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
@@ -163,13 +164,24 @@ impl App {
         Ok(booking)
     }
 
-    /// Claims, and where something is in the way, finds out what it is and what can be done about it.
-    async fn take(&self, mut booking: Booking, show: &Show, terms: &Terms) -> Result<Booking, Error> {
+    /// Claims, and where something is in the way, finds out what it is and what can be done about it. Nothing of what is
+    /// `kept` for the waitlist is claimed; what is in the way of it is told first, and ended where it is over.
+    async fn take(
+        &self,
+        mut booking: Booking,
+        show: &Show,
+        terms: &Terms,
+        kept: Vec<Unavailable>,
+    ) -> Result<Booking, Error> {
         let store = &self.settlement.store;
         let seats = |booking: &Booking| booking.seats.iter().map(|line| line.seat.clone()).collect::<Vec<_>>();
-        let mut look = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
+        let hinted = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
+        let mut look = hinted || !kept.is_empty();
         for attempt in 0..TRIES_MAX {
             let met = if look { store.look(&booking, terms).await? } else { Obstacles::default() };
+            if met.is_empty() && !kept.is_empty() {
+                return Err(Refusal::Waitlisted(kept).into());
+            }
             let met = if met.is_empty() {
                 match store.claim(&booking, terms).await? {
                     Claimed::Won => {

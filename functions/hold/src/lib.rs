@@ -3,6 +3,7 @@
 mod best;
 mod claim;
 mod hints;
+mod waitlist;
 
 use std::{sync::Arc, time::Instant};
 

@@ -47,6 +47,20 @@ pub fn message(kind: Kind, booking: &Booking) -> Option<Message> {
             let refund = booking.refund.filter(|it| it.status == RefundStatus::Done && it.amount_minor > 0)?;
             Some(refunded(Money::new(refund.amount_minor, booking.currency), booking))
         }
+        Kind::WaitlistOffered => (booking.status == Status::Pending).then(offered),
+    }
+}
+
+fn offered() -> Message {
+    let kept = "Places came back, and you are next in line: they are kept for you alone until the time below.";
+    let pay = "Pay by then and they are yours. After that they go to the next in line, and your name is off the list.";
+    let no = "If you do not want them, give them back on the same page: somebody else is waiting.";
+    Message {
+        subject: "Your turn",
+        headline: "We have places for you",
+        paragraphs: [kept, pay, no].map(str::to_owned).to_vec(),
+        tone: Tone::Good,
+        with_tickets: false,
     }
 }
 
@@ -88,6 +102,12 @@ fn cancelled(reason: Reason, booking: &Booking) -> Option<Message> {
     // Whoever never began to pay knows that the hold is over; a mail about it would be noise.
     let began = booking.payment.started_at.is_some();
     let message = match reason {
+        // Who was offered places may not have seen it in time, and their name is off the list now.
+        Reason::Expired if !began && booking.offered => {
+            let text = "The places that were kept for you went to the next in line, and your name is off the list. You \
+                        can put it down again: it comes last then.";
+            bad("Your turn has passed", "Your turn has passed", vec![text.to_owned()])
+        }
         Reason::Expired | Reason::Released if !began => return None,
         Reason::Expired => {
             let text = "Your payment was not completed in time, so your places went back to sale. Nothing was charged.";
@@ -188,6 +208,21 @@ mod tests {
                 text(cancelled(reason, |booking| booking.payment.captured_at = None)).contains("Nothing was charged")
             );
         }
+    }
+
+    #[test]
+    fn an_offer_is_told_while_it_is_open_and_its_end_when_nobody_paid() {
+        let mut booking = paid_booking();
+        booking.offered = true;
+        assert_eq!(message(Kind::WaitlistOffered, &booking), None, "it was taken");
+        booking.status = Status::Pending;
+        booking.payment = Payment::default();
+        assert!(text(message(Kind::WaitlistOffered, &booking)).contains("kept for you alone until the time below"));
+        booking.status = Status::Cancelled(Reason::Expired);
+        assert_eq!(message(Kind::WaitlistOffered, &booking), None, "it is over");
+        assert!(text(message(Kind::BookingCancelled, &booking)).contains("your name is off the list"));
+        booking.status = Status::Cancelled(Reason::Released);
+        assert_eq!(message(Kind::BookingCancelled, &booking), None, "they gave it back themselves");
     }
 
     #[test]

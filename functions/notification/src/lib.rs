@@ -10,9 +10,9 @@ pub mod mime;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
-    booking::Booking,
+    booking::{Booking, Status},
     catalogue::Show,
-    event::Event,
+    event::{Event, Kind},
     ids::SectionId,
     plan::Section,
     ticket,
@@ -85,7 +85,9 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
         tracing::warn!(booking.id = %event.booking_id, event.id, "an event about {}, which does not exist", event.booking_id);
         return Ok(());
     };
-    let Some(message) = letter::message(event.kind, &booking) else {
+    // An offer whose time is up is over, though nobody has ended it yet.
+    let is_late = event.kind == Kind::WaitlistOffered && app.clock.now() >= booking.expires_at;
+    let Some(message) = letter::message(event.kind, &booking).filter(|_| !is_late) else {
         tracing::info!(booking.id = %event.booking_id, event.id, "nothing to say about {}", event.id);
         return Ok(());
     };
@@ -116,13 +118,17 @@ async fn write(app: &App, booking: &Booking, message: Message) -> Result<Letter,
     let event = app.catalogue.event(show.event).await?.ok_or_else(|| missing("event"))?;
     let venue = app.catalogue.venue(show.venue).await?.ok_or_else(|| missing("venue"))?;
     let starts = local(show.starts_at, &show.time_zone);
-    let details = vec![
+    let mut details = vec![
         ("When", format!("{}, {}", starts.date, starts.time)),
         ("Where", format!("{}, {}", venue.name, venue.city)),
         ("Places", positions(app, booking, &show).await?.join("\n")),
         ("Price", format!("{} {}", booking.total(), booking.currency)),
         ("Booking", ticket::short_reference(booking.id)),
     ];
+    if booking.offered && booking.status == Status::Pending {
+        let until = local(booking.expires_at, &show.time_zone);
+        details.push(("Pay by", format!("{}, {}", until.date, until.time)));
+    }
     let attachment = if message.with_tickets {
         let name = format!("tickets-{}.pdf", ticket::short_reference(booking.id));
         Some((name, tickets(app, booking).await?))

@@ -38,6 +38,7 @@ const PAID: &str = include_str!("../../../events/notification.booking-paid.json"
 const PAYMENT_FAILED: &str = include_str!("../../../events/notification.payment-failed.json");
 const CANCELLED: &str = include_str!("../../../events/notification.booking-cancelled.json");
 const REFUND_DONE: &str = include_str!("../../../events/notification.refund-done.json");
+const OFFERED: &str = include_str!("../../../events/notification.waitlist-offered.json");
 const PDF: &[u8] = b"%PDF-1.7 tickets";
 
 struct Stopped;
@@ -196,6 +197,38 @@ async fn a_hold_given_back_unpaid_is_not_mentioned() {
     let held = sale::hold(&world.store, |_| ()).await;
     world.store.release(&held, Reason::Expired).await.unwrap().unwrap();
     world.tell(CANCELLED).await.unwrap();
+    assert!(world.sent().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_is_offered_places_is_told_until_when() {
+    let world = world().await;
+    let held = sale::hold(&world.store, |booking| booking.offered = true).await;
+    for _ in 0..2 {
+        world.tell(OFFERED).await.unwrap();
+    }
+    let text = world.last_text();
+    assert_eq!(world.sent().len(), 1);
+    // Ten minutes after it was held, by the venue's clocks.
+    let until = "Pay by: Sunday, 22 November 2026, 20:40 IST";
+    for part in ["Your turn: संगीत की शाम", until, "https://usher.example/?booking=bkg_7f3a92c1", "Price: ₹356.00 INR"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    world.store.release(&held, Reason::Expired).await.unwrap().unwrap();
+    world.tell(CANCELLED).await.unwrap();
+    assert!(world.last_text().contains("your name is off the list"), "{}", world.last_text());
+}
+
+#[tokio::test]
+async fn an_offer_is_not_told_once_its_time_is_up() {
+    let world = world().await;
+    let change = |booking: &mut domain::booking::Booking| {
+        booking.offered = true;
+        booking.expires_at = sale::captured_at();
+    };
+    sale::hold(&world.store, change).await;
+    world.tell(OFFERED).await.unwrap();
     assert!(world.sent().is_empty());
 }
 

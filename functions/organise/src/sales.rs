@@ -7,6 +7,7 @@ use domain::{
 };
 use edge::{Call, Reply};
 use serde::Serialize;
+use store::waitlist;
 
 use crate::{App, organiser, shows};
 
@@ -18,6 +19,14 @@ struct Sales {
     seats: Figures,
     sections: Vec<SectionSales>,
     areas: Vec<AreaSales>,
+    waitlist: Names,
+}
+
+/// Names on the show's waitlist: in line, and with an open offer.
+#[derive(Serialize)]
+struct Names {
+    waiting: u32,
+    offered: u32,
 }
 
 #[derive(Serialize)]
@@ -77,6 +86,7 @@ pub(crate) async fn read(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     });
     let total = overview.sections.iter().map(|section| section.seat_count).sum();
     let counts = states.sections.iter().fold(Counts::default(), |sum, section| sum + section.counts());
+    let waitlist::Counts { waiting, offered } = app.store.waitlist_counts(show.id).await?;
     let changed_at = states.sections.iter().filter_map(|section| section.changed_at).max();
     let sales = Sales {
         show_id: show.id,
@@ -84,6 +94,7 @@ pub(crate) async fn read(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         seats: Figures::new(total, counts),
         sections: sections.collect(),
         areas: areas.collect(),
+        waitlist: Names { waiting, offered },
     };
     Ok(Reply::json(200, &sales))
 }

@@ -9,6 +9,7 @@ use domain::{
     money::Currency,
     queue::ADMISSIONS_MAX,
     refund::{self, Policy},
+    waitlist::Wishes,
 };
 use edge::{Call, Reply, catalogue::ShowView, http::BODY_BYTES_MAX};
 use serde::Deserialize;
@@ -80,6 +81,7 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         hold_ttl_seconds: wanted.hold_ttl_seconds,
         waiting_room: wanted_room(WaitingRoom::default(), wanted.waiting_room),
         refund_policy,
+        wishes: Wishes::default(),
         created_at: now,
         version: 1,
     };

@@ -29,7 +29,7 @@ pub(crate) fn tell(old: Option<&Booking>, new: &Booking) {
     }
 }
 
-fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 8] {
+fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 11] {
     let was = |test: fn(&Booking) -> bool| old.is_some_and(test);
     let began = |test: fn(&Booking) -> bool| usize::from(test(new) && !was(test));
     let failures = old.map_or(0, |old| old.payment.failures.len());
@@ -41,12 +41,19 @@ fn counted(old: Option<&Booking>, new: &Booking) -> [(Metric, usize); 8] {
         (Metric::PaymentsFailed, new.payment.failures.len().saturating_sub(failures)),
         (Metric::RefundsOwed, usize::from(given(new) > old.map_or(0, given))),
         (Metric::RefundsDone, began(|booking| given(booking) > 0 && !booking.owes_refund())),
+        (Metric::WaitlistOffers, usize::from(new.offered && old.is_none())),
+        (Metric::WaitlistTaken, usize::from(new.offered && began(is_confirmed) > 0)),
+        (Metric::WaitlistLapsed, usize::from(new.offered && was(is_pending) && is_cancelled(new))),
         (Metric::DisputesOpened, began(|booking| has_dispute(booking, DisputeStatus::is_open))),
     ]
 }
 
 fn is_confirmed(booking: &Booking) -> bool {
     booking.status == Status::Confirmed
+}
+
+fn is_pending(booking: &Booking) -> bool {
+    booking.status == Status::Pending
 }
 
 fn is_cancelled(booking: &Booking) -> bool {

@@ -203,6 +203,37 @@ async fn each_step_counts_as_what_it_is_and_most_as_nothing() {
     assert_eq!(measured(&app, &recorded(CANCELLED)).await, cancelled);
 }
 
+/// The same changes, of holds that the waitlist offered.
+fn offered(mut json: Value) -> Value {
+    for record in json["Records"].as_array_mut().unwrap() {
+        for image in ["OldImage", "NewImage"] {
+            if let Some(image) = record["dynamodb"].get_mut(image).filter(|image| image.is_object()) {
+                image["w"] = json!({"BOOL": true});
+            }
+        }
+    }
+    json
+}
+
+#[tokio::test]
+async fn an_offer_of_the_waitlist_is_told_and_counted_and_so_is_what_becomes_of_it() {
+    let (app, street, _engine) = world().await;
+    let taken = [
+        (Metric::WaitlistOffers, 1),
+        (Metric::BookingsConfirmed, 1),
+        (Metric::WaitlistTaken, 1),
+        (Metric::BookingsPaid, 1),
+        LAG,
+    ];
+    assert_eq!(measured(&app, &offered(recorded(PAID))).await, taken);
+    let told =
+        ["1-WaitlistOffered", "5-BookingPaid"].map(|what| format!("bkg_7f3a92c1000080008000000000000004-{what}"));
+    assert_eq!(street.ids(), told);
+    let mut expired = offered(recorded(CANCELLED));
+    expired["Records"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(measured(&app, &expired).await, [(Metric::HoldsExpired, 1), (Metric::WaitlistLapsed, 1), LAG]);
+}
+
 #[tokio::test]
 async fn a_payment_after_the_end_is_a_late_one() {
     let (app, _, _engine) = world().await;

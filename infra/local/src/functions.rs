@@ -200,6 +200,16 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             settings.check()?;
             ("queue-admit", events!(app, queue_admit::handle))
         }
+        "waitlist" => {
+            let app = waitlist::App::new(settings, ports.store, ports.clock);
+            settings.check()?;
+            ("waitlist", http!(app, waitlist::handle))
+        }
+        "offer" => {
+            let options = offer::Options::new(settings);
+            settings.check()?;
+            ("offer", events!(offer::App::new(options, ports.store, ports.timers, ports.clock), offer::handle))
+        }
         "project" => ("project", events!(project::App::new(ports.store), refresh)),
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),

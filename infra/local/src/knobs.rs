@@ -9,6 +9,7 @@ use tokio::sync::watch;
 pub struct Knobs {
     timers_paused: watch::Sender<bool>,
     schedules_paused: watch::Sender<bool>,
+    events_paused: watch::Sender<bool>,
     given_up: AtomicU64,
 }
 
@@ -21,6 +22,18 @@ impl Knobs {
     /// Stops the schedules (`true`), or lets them go on (`false`).
     pub fn pause_schedules(&self, paused: bool) {
         self.schedules_paused.send_replace(paused);
+    }
+
+    /// Keeps events from the functions that they wake (`true`), or lets them go again (`false`). Kept to the end, they are
+    /// lost.
+    pub fn pause_events(&self, paused: bool) {
+        self.events_paused.send_replace(paused);
+    }
+
+    /// Waits while events are kept.
+    pub(crate) async fn events_go(&self) {
+        // The switch is here for as long as it is asked.
+        drop(self.events_paused.subscribe().wait_for(|paused| !paused).await);
     }
 
     pub(crate) fn timers(&self) -> watch::Receiver<bool> {

@@ -114,6 +114,10 @@ impl Router {
 async fn deliver(target: &Target, envelope: &Value, knobs: &Knobs, mut stop: Stop) {
     let mut tries = 0;
     loop {
+        tokio::select! {
+            () = stop.wait() => return,
+            () = knobs.events_go() => {}
+        }
         let Ok(permit) = target.calls.acquire().await else { return };
         let Err(why) = (target.handler)(envelope.clone()).await else { return };
         drop(permit);

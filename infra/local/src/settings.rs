@@ -40,6 +40,7 @@ pub(crate) fn gather(
         ("PAYMENT_BASE_URL", format!("{base_url}/sandbox/stripe")),
         ("PUBLIC_BASE_URL", base_url.to_owned()),
         ("HOLD_TTL_SECONDS", domain::catalogue::HOLD_TTL_SECONDS_DEFAULT.to_string()),
+        ("WAITLIST_OFFER_SECONDS", domain::waitlist::OFFER_SECONDS_DEFAULT.to_string()),
         ("ROLES_CLAIM", "cognito:groups".to_owned()),
         // Everybody here is the same address, and nothing stands before this API unless it is said.
         ("ORIGIN_SECRET", String::new()),

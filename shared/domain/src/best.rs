@@ -73,6 +73,12 @@ pub fn best_block(section: &Section, ask: &Ask, is_free: impl Fn(&Row, usize) ->
     Some(seats.map(id).collect())
 }
 
+/// Every block of a row that suits `ask`, as seat numbers.
+pub(crate) fn fitting(row: &Row, ask: &Ask, is_free: impl Fn(&Row, usize) -> bool) -> Vec<std::ops::Range<usize>> {
+    let Some(quantity) = usize::try_from(ask.quantity).ok().filter(|&quantity| quantity > 0) else { return Vec::new() };
+    blocks(0, row, quantity, ask, &is_free).into_iter().map(|block| block.start..block.start + quantity).collect()
+}
+
 fn blocks(index: usize, row: &Row, quantity: usize, ask: &Ask, is_free: &impl Fn(&Row, usize) -> bool) -> Vec<Block> {
     let mut found = Vec::new();
     for (from, to) in runs(row, |seat| is_free(row, seat)) {

@@ -198,6 +198,8 @@ pub struct Booking {
     pub refund: Option<Refund>,
     /// Whether its buyer takes other seats.
     pub substitute: Substitute,
+    /// The waitlist offered it: its buyer did not ask for these seats.
+    pub offered: bool,
     /// What the card holder's bank was asked to take back, if anything.
     pub dispute: Option<Dispute>,
     /// The presale code that its places were taken from.

@@ -13,6 +13,7 @@ use crate::{
     ids::{CategoryId, EventId, IdempotencyKey, ShowId, UserId, VenueId},
     money::{Currency, Money},
     refund::Policy,
+    waitlist::Wishes,
 };
 
 /// A show's holds live this long unless it says otherwise, in seconds.
@@ -185,6 +186,9 @@ pub struct Show {
     /// What buyers who cancel get back.
     #[serde(default)]
     pub refund_policy: Policy,
+    /// What the names on its waitlist wait for. Kept beside the show, and changed without it.
+    #[serde(skip)]
+    pub wishes: Wishes,
     /// When it was published.
     pub created_at: Timestamp,
     /// One more with every change.
@@ -341,6 +345,7 @@ mod tests {
             hold_ttl_seconds: None,
             waiting_room: WaitingRoom::default(),
             refund_policy: Policy::default(),
+            wishes: Wishes::default(),
             created_at: at("2026-10-01T00:00:00Z"),
             version: 1,
         }

@@ -8,7 +8,7 @@ use crate::{
     Timestamp,
     booking::Reason,
     challenge::Challenge,
-    ids::{AreaId, SeatId},
+    ids::{AreaId, BookingId, SeatId},
 };
 
 /// One thing wrong with a document, and where.
@@ -72,6 +72,15 @@ pub enum Refusal {
     /// No adjacent seats of that number are left.
     #[error("no block of that many seats is free")]
     NoBlock,
+    /// Some of what was asked for came back for those who wait for it. In request order.
+    #[error("some of these seats are kept for the waitlist of this show; join it to be offered some in your turn")]
+    Waitlisted(Vec<Unavailable>),
+    /// A waitlist is for what cannot be had.
+    #[error("what you ask for is on sale: hold it")]
+    NotSoldOut,
+    /// A hold was offered to the buyer, and is theirs to pay or to give back.
+    #[error("a hold was offered to you: pay for booking {0}, or give it back")]
+    OfferOpen(BookingId),
     /// The buyer would have more places at this show than it allows.
     #[error("at most {limit} places for one buyer at this show; {held} are held or bought already")]
     BuyerLimit {

@@ -21,6 +21,8 @@ pub enum Kind {
     BookingCancelled,
     /// The provider has the refund.
     RefundDone,
+    /// The waitlist made this hold for a buyer who was in line for it.
+    WaitlistOffered,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::PaymentFailed => "PaymentFailed",
             Self::BookingCancelled => "BookingCancelled",
             Self::RefundDone => "RefundDone",
+            Self::WaitlistOffered => "WaitlistOffered",
         }
     }
 }
@@ -67,6 +70,7 @@ pub fn between(old: Option<&Booking>, new: &Booking) -> Vec<Event> {
         // Whoever paid late was told before that the hold is over, and is told now what became of the payment.
         (Kind::BookingCancelled, cancelled(new) && !was(cancelled) || lost(new) && !was(lost)),
         (Kind::RefundDone, refunded(new) && !was(refunded)),
+        (Kind::WaitlistOffered, old.is_none() && new.offered && new.status == Status::Pending),
     ];
     let kinds = happened.into_iter().filter(|&(_, it)| it).map(|(kind, _)| kind);
     kinds
@@ -109,8 +113,17 @@ mod tests {
         let lost = booking(Status::Cancelled(Reason::SeatsLost));
         let part = refunded(paid.clone(), RefundStatus::Pending);
         let parted = refunded(paid.clone(), RefundStatus::Done);
-        let cases: [(&str, Option<&Booking>, &Booking, &[Kind]); 19] = [
+        let offered = Booking { offered: true, ..held.clone() };
+        let cases: [(&str, Option<&Booking>, &Booking, &[Kind]); 22] = [
             ("held", None, &held, &[]),
+            ("offered", None, &offered, &[Kind::WaitlistOffered]),
+            ("offered, extended", Some(&offered), &offered, &[]),
+            (
+                "offered, read as new when it is over",
+                None,
+                &Booking { offered: true, ..expired.clone() },
+                &[Kind::BookingCancelled],
+            ),
             ("failed", Some(&held), &failed, &[Kind::PaymentFailed]),
             ("failed, again told", Some(&failed), &failed, &[]),
             ("closing", Some(&failed), &closing, &[]),

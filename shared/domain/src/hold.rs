@@ -196,6 +196,7 @@ pub fn decide(
         admission: claimant.admission,
         refund: None,
         substitute: crate::booking::Substitute::default(),
+        offered: false,
         dispute: None,
         code: claimant.code,
         fingerprint: wish.fingerprint(),

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// The text is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a well-formed {0}")]
@@ -100,8 +102,20 @@ impl BookingId {
     /// so the booking item itself is the idempotency record (design §2 rule 4). `secret` keeps ids unguessable.
     #[must_use]
     pub fn derive(secret: &[u8], buyer: &UserId, show: ShowId, key: &IdempotencyKey) -> Self {
+        Self::of_parts(secret, &[buyer.as_str().as_bytes(), show.uuid().as_bytes(), key.as_str().as_bytes()])
+    }
+
+    /// The id of the hold that the waitlist of `show` offers to `buyer`, who came at `joined_at`. No idempotency key
+    /// gives it: it is made of one part more.
+    #[must_use]
+    pub fn derive_offer(secret: &[u8], buyer: &UserId, show: ShowId, joined_at: Timestamp) -> Self {
+        let joined_at = joined_at.as_millisecond().to_be_bytes();
+        Self::of_parts(secret, &[b"waitlist", buyer.as_str().as_bytes(), show.uuid().as_bytes(), &joined_at])
+    }
+
+    fn of_parts(secret: &[u8], parts: &[&[u8]]) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-        for part in [buyer.as_str().as_bytes(), show.uuid().as_bytes(), key.as_str().as_bytes()] {
+        for part in parts {
             // The length before each part: ("ab", "c") and ("a", "bc") are different requests.
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part);
@@ -353,6 +367,20 @@ mod tests {
         let all: std::collections::BTreeSet<AccessCode> = (0..1_000).map(|number| derived(1, number)).collect();
         assert_eq!((all.len(), derived(1, 3) == derived(1, 3), derived(1, 3) == derived(2, 3)), (1_000, true, false));
         assert!(all.iter().all(|code| code.as_str().parse().as_ref() == Ok(code)));
+    }
+
+    #[test]
+    fn an_offer_is_one_booking_for_each_arrival_and_nobodys_key_names_it() {
+        let show = ShowId::from_uuid(Uuid::from_u128(7));
+        let offer = |at: i64| {
+            let at = Timestamp::from_millisecond(at).unwrap();
+            BookingId::derive_offer(b"secret", &"ada".parse().unwrap(), show, at)
+        };
+        assert_eq!(offer(1), offer(1));
+        assert_ne!(offer(1), offer(2));
+        assert_ne!(offer(1), derive("ada", "waitlist"));
+        assert_ne!(offer(1), derive("waitlist", "ada"));
+        assert_eq!(offer(1).uuid().get_version_num(), 8);
     }
 
     #[test]

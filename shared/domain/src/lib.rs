@@ -27,6 +27,7 @@ pub mod search;
 pub mod settlement;
 pub mod ticket;
 pub mod time;
+pub mod waitlist;
 
 pub use error::{Error, Fault, ProviderError, Refusal, StoreError};
 pub use time::Timestamp;

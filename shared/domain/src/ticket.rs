@@ -586,6 +586,7 @@ mod tests {
             payment: Payment { captured_at: Some(Timestamp::UNIX_EPOCH), ..Payment::default() },
             refund: None,
             substitute: crate::booking::Substitute::default(),
+            offered: false,
             dispute: None,
             code: None,
             admission: None,

@@ -103,6 +103,14 @@ metrics! {
     RefundsDone: Count,
     /// `relay`: disputes that were opened, or opened again.
     DisputesOpened: Count,
+    /// `relay`: holds that the waitlist offered.
+    WaitlistOffers: Count,
+    /// `relay`: offers of the waitlist that were taken: their seats were sold.
+    WaitlistTaken: Count,
+    /// `relay`: offers of the waitlist that ended unpaid.
+    WaitlistLapsed: Count,
+    /// `offer`: shows with a waitlist that a tick looked after. Zero is told too.
+    WaitlistShows: Count,
     /// `relay`: how old the oldest change of a batch is when the batch is done.
     OutboxLagMilliseconds: Milliseconds,
     /// `project`: how old the oldest change of a batch is when the map shows it.

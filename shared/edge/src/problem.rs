@@ -56,6 +56,14 @@ fn refusal(refusal: &Refusal) -> Problem {
             Problem::new(409, "seat-unavailable", "Seats taken").with("unavailable", json!(taken))
         }
         Refusal::NoBlock => Problem::new(409, "no-block", "No such block of seats"),
+        Refusal::Waitlisted(kept) => {
+            let kept: Vec<String> = kept.iter().map(taken_name).collect();
+            Problem::new(409, "waitlisted", "Kept for the waitlist").with("waitlisted", json!(kept))
+        }
+        Refusal::NotSoldOut => Problem::new(409, "not-sold-out", "Not sold out"),
+        Refusal::OfferOpen(booking) => {
+            Problem::new(409, "offer-open", "An offer is open").with("bookingId", json!(booking))
+        }
         Refusal::BuyerLimit { limit, held } => Problem::new(409, "buyer-limit", "Too many seats for one buyer")
             .with("limit", json!(limit))
             .with("held", json!(held)),

@@ -26,6 +26,9 @@ pub struct BookingView {
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundView>,
+    /// Whether the waitlist offered it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    offered: bool,
     /// Whether it has other seats than those it held.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     substituted: bool,
@@ -100,6 +103,7 @@ impl BookingView {
                 percent: refund.percent,
                 status: refund.status,
             }),
+            offered: booking.offered,
             substituted: booking.substitute == Substitute::Made,
             dispute: booking
                 .dispute

@@ -10,11 +10,12 @@ use std::{
 
 use domain::{
     StoreError,
-    availability::{SeatState, SectionAvailability, state_at},
+    availability::{Counts, SeatState, SectionAvailability, state_at},
     best::{Ask, best_block},
     catalogue::{Event, Show, Venue},
     ids::{EventId, SeatId, SectionId, ShowId, VenueId},
     plan::{Row, Section},
+    waitlist::house::House,
 };
 use futures::{
     FutureExt as _,
@@ -238,6 +239,51 @@ impl Catalogue {
             }
         }
         Ok(None)
+    }
+
+    /// What is free of a show by the map, at most 1 s old.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn house(&self, show: &Show) -> Result<House, StoreError> {
+        let Some(plan) = self.plan_overview(show.venue, show.plan_version).await? else { return Ok(House::default()) };
+        let Some(known) = self.show_availability(show.id, &plan).await? else { return Ok(House::default()) };
+        self.house_of(show, &plan, &known, &HashSet::new()).await
+    }
+
+    /// What is free of a show by the map as it is now, not as it was kept; and the seats of `freed`, which came back a
+    /// moment ago.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn house_now(&self, show: &Show, freed: &HashSet<SeatId>) -> Result<House, StoreError> {
+        let Some(plan) = self.plan_overview(show.venue, show.plan_version).await? else { return Ok(House::default()) };
+        let now = self.store.show_availability(show.id, &plan).await?;
+        self.house_of(show, &plan, &now, freed).await
+    }
+
+    async fn house_of(
+        &self,
+        show: &Show,
+        plan: &PlanOverview,
+        known: &ShowAvailability,
+        freed: &HashSet<SeatId>,
+    ) -> Result<House, StoreError> {
+        let mut house = House::default();
+        for (overview, states) in plan.sections.iter().zip(&known.sections) {
+            let Counts { held, sold, blocked } = states.counts();
+            let has_freed = freed.iter().any(|seat| seat.section == overview.id);
+            if held + sold + blocked >= overview.seat_count && !has_freed {
+                continue;
+            }
+            if let Some(section) = self.plan_section(show.venue, show.plan_version, &overview.id).await? {
+                house.add_section(section, states, freed);
+            }
+        }
+        for (area, &remaining) in plan.areas.iter().zip(&known.areas) {
+            house.add_area(area.id.clone(), area.category.clone(), remaining);
+        }
+        Ok(house)
     }
 
     /// The counts of all sections and areas of a show, at most 1 s old.

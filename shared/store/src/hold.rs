@@ -93,7 +93,7 @@ fn is_the_same(found: &Booking, claimed: &Booking) -> bool {
     found.created_at == claimed.created_at && found.fingerprint == claimed.fingerprint
 }
 
-fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Transaction, StoreError> {
+pub(crate) fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Transaction, StoreError> {
     let buyer = Key::Buyer(booking.show, booking.buyer.clone());
     let mut transaction = Transaction::default()
         .create(encode_booking(booking)?)?
@@ -113,7 +113,7 @@ fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Transaction, St
 }
 
 /// Reads the refusals of [`claim_transaction`]'s actions, by index.
-fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obstacles, StoreError> {
+pub(crate) fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obstacles, StoreError> {
     let mut obstacles = Obstacles::default();
     let seats: HashMap<usize, &SeatId> =
         booking.seats.iter().enumerate().map(|(i, line)| (i + 2, &line.seat)).collect();

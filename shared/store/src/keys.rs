@@ -18,6 +18,15 @@ use domain::{
 pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
 /// Partition of the shows whose waiting rooms are looked after.
 pub const WAITING_ROOMS: &str = "SHOWS#WAITING";
+/// Partition of the shows that have a waitlist.
+pub const WAITLISTS: &str = "SHOWS#WAITLISTS";
+/// A show's waitlist is spread over this many partitions: some 4,000 names a second. Fixed for ever: an entry is found by
+/// hashing.
+pub const WAITLIST_SHARDS: u16 = 8;
+/// What the sort keys of the names in line begin with.
+pub const WAITLIST_PLACES: &str = "PLACE#";
+/// What the sort keys of open offers begin with.
+pub const WAITLIST_OFFERS: &str = "OFFER#";
 /// A show's buyers are spread over this many partitions. Fixed for ever: a buyer's item is found by hashing.
 pub const BUYER_SHARDS: u16 = 64;
 /// The due index is spread over this many partitions, each of which the sweep walks.
@@ -65,6 +74,14 @@ pub enum Key {
     Receipt(String, String),
     /// A show that is being called off.
     CallOff(ShowId),
+    /// A show that has a waitlist.
+    Waitlist(ShowId),
+    /// A buyer's name on a show's waitlist, whatever has become of it.
+    WaitlistEntry(ShowId, UserId),
+    /// A name in line: when it came, in milliseconds, and whose it is.
+    WaitlistPlace(ShowId, u64, UserId),
+    /// A hold that was offered and is open.
+    WaitlistOffer(ShowId, BookingId, UserId),
     /// A money step of a booking: its version and what happened.
     LedgerEntry(ShowId, BookingId, u64, ledger::Kind),
     /// How far a reconciliation is.
@@ -133,6 +150,15 @@ impl Key {
             Self::Availability(show, section) => (format!("AVAIL#{show}#{section}"), "AVAIL".to_owned()),
             Self::Receipt(sender, id) => (format!("RECEIPT#{sender}#{id}"), "RECEIPT".to_owned()),
             Self::CallOff(show) => (CALL_OFFS.to_owned(), show.to_string()),
+            Self::Waitlist(show) => (WAITLISTS.to_owned(), show.to_string()),
+            Self::WaitlistEntry(show, user) => (waitlist_of(*show, user), format!("NAME#{user}")),
+            // Fifteen digits: the next thirty thousand years, in the order of numbers.
+            Self::WaitlistPlace(show, at, user) => {
+                (waitlist_of(*show, user), format!("{WAITLIST_PLACES}{at:015}#{user}"))
+            }
+            Self::WaitlistOffer(show, booking, user) => {
+                (waitlist_of(*show, user), format!("{WAITLIST_OFFERS}{booking}#{user}"))
+            }
             // Twenty digits: every version there can be, in the order of numbers.
             Self::LedgerEntry(show, booking, version, kind) => (
                 ledger(*show, ledger_shard_of(*booking)),
@@ -211,6 +237,21 @@ impl Key {
                     let (sender, receipt) = rest.split_once('#')?;
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
+                "SHOWS" if pk == WAITLISTS => Self::Waitlist(id(sk)?),
+                "WAITLIST" => {
+                    let show = id(rest.split_once('#')?.0)?;
+                    match sk.split_once('#')? {
+                        ("NAME", user) => Self::WaitlistEntry(show, id(user)?),
+                        ("PLACE", place) => {
+                            let (at, user) = place.split_once('#')?;
+                            Self::WaitlistPlace(show, id(at)?, id(user)?)
+                        }
+                        (_, offer) => {
+                            let (booking, user) = offer.split_once('#')?;
+                            Self::WaitlistOffer(show, id(booking)?, id(user)?)
+                        }
+                    }
+                }
                 "SHOWS" if pk == WAITING_ROOMS => Self::WaitingRoom(id(sk)?),
                 "SHOWS" => Self::CallOff(id(sk)?),
                 "QUEUE" => match (rest.split_once('#'), sk) {
@@ -268,6 +309,16 @@ pub fn seat_of_row(sk: &str) -> Option<SeatName> {
 #[must_use]
 pub fn buyers(show: ShowId, shard: u16) -> String {
     format!("BUYERS#{show}#{shard}")
+}
+
+/// Partition number `shard` of a show's waitlist.
+#[must_use]
+pub fn waitlist(show: ShowId, shard: u16) -> String {
+    format!("WAITLIST#{show}#{shard}")
+}
+
+fn waitlist_of(show: ShowId, user: &UserId) -> String {
+    waitlist(show, fold(user.as_str().as_bytes(), WAITLIST_SHARDS))
 }
 
 /// Partition of the whole catalogue's `month`.
@@ -442,6 +493,14 @@ mod tests {
             (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
             ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
             show().prop_map(Key::CallOff),
+            show().prop_map(Key::Waitlist),
+            (show(), user()).prop_map(|(show, user)| Key::WaitlistEntry(show, user)),
+            (show(), 0..999_999_999_999_999u64, user()).prop_map(|(show, at, user)| Key::WaitlistPlace(show, at, user)),
+            (show(), uuids(), user()).prop_map(|(show, id, user)| Key::WaitlistOffer(
+                show,
+                BookingId::from_uuid(id),
+                user
+            )),
             (show(), uuids(), any::<u64>(), proptest::sample::select(ledger::Kind::ALL.to_vec())).prop_map(
                 |(show, booking, version, kind)| {
                     Key::LedgerEntry(show, BookingId::from_uuid(booking), version, kind)
@@ -509,6 +568,10 @@ mod tests {
             Key::Availability(show, section),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
             Key::CallOff(show),
+            Key::Waitlist(show),
+            Key::WaitlistEntry(show, "ada".parse().unwrap()),
+            Key::WaitlistPlace(show, 1_795_000_000_000, "ada".parse().unwrap()),
+            Key::WaitlistOffer(show, BookingId::from_uuid(uuid(4)), "ada".parse().unwrap()),
             Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
             Key::Reconciliation(Scope::Young),
             Key::Mode,

@@ -33,6 +33,7 @@ mod show;
 pub mod stream;
 mod transact;
 mod venue;
+pub mod waitlist;
 
 use std::{sync::Arc, time::Duration};
 

@@ -21,6 +21,7 @@ use crate::{
     expression::Update,
     keys::{Key, fold},
     transact::{Ended, TRIES_MAX, Transaction, pause},
+    waitlist::WishesItem,
 };
 
 /// The attribute with an area shard's remaining places.
@@ -37,6 +38,15 @@ struct ShowItem {
     version: u64,
     #[serde(rename = "f")]
     fingerprint: String,
+    /// What the names on its waitlist wait for; changed without the show's version.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none", default)]
+    waitlist: Option<WishesItem>,
+}
+
+impl ShowItem {
+    fn show(self) -> Show {
+        Show { wishes: self.waitlist.map(|item| item.wishes).unwrap_or_default(), ..self.show }
+    }
 }
 
 impl Fingerprinted for ShowItem {
@@ -51,7 +61,7 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn show(&self, id: ShowId) -> Result<Option<Show>, StoreError> {
-        Ok(self.show_item(id, false).await?.map(|item| item.show))
+        Ok(self.show_item(id, false).await?.map(ShowItem::show))
     }
 
     /// The show as it is now.
@@ -59,7 +69,7 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn show_now(&self, id: ShowId) -> Result<Option<Show>, StoreError> {
-        Ok(self.show_item(id, true).await?.map(|item| item.show))
+        Ok(self.show_item(id, true).await?.map(ShowItem::show))
     }
 
     async fn show_item(&self, id: ShowId, consistent: bool) -> Result<Option<ShowItem>, StoreError> {
@@ -82,7 +92,7 @@ impl Store {
         let mut shows = Vec::with_capacity(keys.len());
         for item in self.batch_get(&keys, false).await? {
             if matches!(key_of(&item)?, Key::Show(_)) {
-                shows.push(decode::<ShowItem>(item)?.show);
+                shows.push(decode::<ShowItem>(item)?.show());
             }
         }
         shows.sort_by_key(|show| (show.starts_at, show.id));
@@ -106,7 +116,7 @@ impl Store {
         for attempt in 0..TRIES_MAX {
             if let Some(known) = self.show_item(show.id, true).await? {
                 same_request(&known, fingerprint)?;
-                return Ok(known.show);
+                return Ok(known.show());
             }
             if attempt == 0 {
                 self.open_counters(show.id, areas, fingerprint).await?;
@@ -117,7 +127,8 @@ impl Store {
                 let detail = format!("an event has at most {SHOWS_PER_EVENT_MAX} shows; create another event");
                 return Err(Refusal::Invalid(vec![Fault::new("", detail)]).into());
             }
-            let item = ShowItem { show: show.clone(), version: show.version, fingerprint: fingerprint.to_owned() };
+            let (fingerprint, version) = (fingerprint.to_owned(), show.version);
+            let item = ShowItem { show: show.clone(), version, fingerprint, waitlist: None };
             let mut transaction = Transaction::default().create(encode(&Key::Show(show.id), &item)?)?;
             transaction = transaction.update(&Key::Event(show.event), relist(&listed)?)?;
             for entry in entries_of(&listed, show, venue_name) {
@@ -189,7 +200,8 @@ impl Store {
             Ok(Ended::Applied) => Ok(true),
             Ok(Ended::Refused(_) | Ended::Conflict) => Ok(false),
             Err(StoreError::Ambiguous(why)) => match self.show_now(show.id).await? {
-                Some(now) if now == *show => Ok(true),
+                // Its waitlist is another's to change.
+                Some(now) if (Show { wishes: show.wishes.clone(), ..now.clone() }) == *show => Ok(true),
                 Some(now) if now.version < show.version => Err(StoreError::Ambiguous(why)),
                 _ => Ok(false),
             },

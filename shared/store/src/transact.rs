@@ -42,10 +42,21 @@ pub(crate) enum Ended {
 }
 
 impl Transaction {
+    /// How many actions there are so far: what comes after has this index and more.
+    pub(crate) const fn len(&self) -> usize {
+        self.actions.len()
+    }
+
     /// Creates an item.
     pub(crate) fn create(self, item: Item) -> Result<Self, StoreError> {
         let put = Put::builder().set_item(Some(item)).condition_expression("attribute_not_exists(PK)");
         self.put(put)
+    }
+
+    /// Writes an item in place of one whose attribute `name` is `value`.
+    pub(crate) fn replace_if(self, item: Item, name: &str, value: AttributeValue) -> Result<Self, StoreError> {
+        let put = Put::builder().set_item(Some(item)).condition_expression("#n = :v");
+        self.put(put.expression_attribute_names("#n", name).expression_attribute_values(":v", value))
     }
 
     /// Writes an item, whatever was there.
@@ -91,6 +102,14 @@ impl Transaction {
             .build()
             .map_err(|why| StoreError::Corrupt(why.to_string()))?;
         self.actions.push(TransactWriteItem::builder().condition_check(action).build());
+        Ok(self)
+    }
+
+    /// Deletes an item, if it is there.
+    pub(crate) fn delete(mut self, key: &Key) -> Result<Self, StoreError> {
+        let action = Delete::builder().table_name(TABLE).set_key(Some(key_attributes(key)));
+        let action = action.build().map_err(|why| StoreError::Corrupt(why.to_string()))?;
+        self.actions.push(TransactWriteItem::builder().delete(action).build());
         Ok(self)
     }
 

@@ -123,6 +123,7 @@ pub fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
         refund_policy: domain::refund::Policy::default(),
+        wishes: domain::waitlist::Wishes::default(),
         version: 1,
     }
 }
@@ -158,6 +159,7 @@ pub fn booking() -> Booking {
         payment: Payment::default(),
         refund: None,
         substitute: domain::booking::Substitute::default(),
+        offered: false,
         dispute: None,
         code: None,
         admission: None,

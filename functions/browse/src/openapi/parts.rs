@@ -99,7 +99,7 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 32] = [
+const PROBLEMS: [Problem; 34] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),
@@ -114,6 +114,9 @@ const PROBLEMS: [Problem; 32] = [
     problem("no-block", 409, "No such block of seats", "no block of that many seats is free"),
     problem("buyer-limit", 409, "Too many seats for one buyer", "at most 6 places for one buyer at this show"),
     problem("code-spent", 409, "The code is used up", "this code has 0 places left"),
+    problem("waitlisted", 409, "Kept for the waitlist", "some of these seats are kept for the waitlist of this show"),
+    problem("not-sold-out", 409, "Not sold out", "what you ask for is on sale: hold it"),
+    problem("offer-open", 409, "An offer is open", "a hold was offered to you: pay for it, or give it back"),
     problem("not-on-sale", 409, "Not on sale", "this show is not on sale"),
     problem("sales-paused", 409, "Sales paused", "sales for this show are paused; try again soon"),
     problem("no-waiting-room", 409, "No waiting room", "this show has no waiting room"),
@@ -158,6 +161,13 @@ fn extras(slug: &str) -> Vec<(&'static str, Value, Value)> {
             vec![("challenge?", schema("Challenge"), example)]
         }
         "code-spent" => vec![("left?", count(), json!(0))],
+        "waitlisted" => {
+            let kept = described(list(&text()), "Seat and area ids, in request order.");
+            vec![("waitlisted", kept, json!(["stalls:A:1"]))]
+        }
+        "offer-open" => {
+            vec![("bookingId", schema("BookingId"), json!("bkg_01990000000080008000000000000004"))]
+        }
         "buyer-limit" => vec![("limit", count(), json!(6)), ("held", count(), json!(4))],
         "not-on-sale" => vec![("onSaleAt?", time(), json!("2026-12-01T04:30:00Z"))],
         "hold-expired" => vec![("reason?", schema("Reason"), json!("expired"))],

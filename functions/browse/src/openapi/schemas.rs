@@ -16,7 +16,7 @@ use super::{
     parts::{
         bounded_text, command, count, described, flag, list, nullable, object, one_of, page, schema, text, time, within,
     },
-    queue,
+    queue, waitlist,
 };
 
 /// `components.schemas`.
@@ -33,6 +33,7 @@ pub(super) fn all() -> Map<String, Value> {
         money::schemas(),
         door::schemas(),
         queue::schemas(),
+        waitlist::schemas(),
     ];
     groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
@@ -236,6 +237,7 @@ fn booking_fields() -> Named {
         ("serverTime", described(time(), "Now, for an honest countdown.")),
         ("version", count()),
         ("refund?", described(refund, "In all, whoever gave it back, and whether some of it is still owed.")),
+        ("offered?", described(flag(), "The waitlist offered it.")),
         ("substituted?", described(flag(), "It was paid late and has other seats than those it held.")),
         (
             "dispute?",
@@ -427,5 +429,6 @@ fn sales() -> Value {
         ("seats", object(&figures())),
         ("sections", list(&object(&section))),
         ("areas", list(&area)),
+        ("waitlist", schema("WaitlistCounts")),
     ])
 }

@@ -50,6 +50,7 @@ fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
         refund_policy: crate::refund::Policy::default(),
+        wishes: crate::waitlist::Wishes::default(),
         created_at: now(),
         version: 1,
     }

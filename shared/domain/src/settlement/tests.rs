@@ -36,6 +36,7 @@ pub(crate) fn booking(status: Status) -> Booking {
         payment: crate::booking::Payment::default(),
         refund: None,
         substitute: crate::booking::Substitute::default(),
+        offered: false,
         dispute: None,
         code: None,
         admission: None,
