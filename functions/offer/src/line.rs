@@ -174,8 +174,9 @@ impl Walk<'_> {
             email: entry.email.clone(),
             ttl: offer_ends(self.show, now, self.app.options.offer_seconds).duration_since(now),
             cap: self.show.max_seats_per_buyer(),
-            // Whoever waits has waited: an offer asks for no code.
+            // Whoever waits has waited: an offer asks for no code and no admission.
             code: None,
+            admission: None,
         };
         let seats = self.seat_categories(wish.seats()).await?;
         let areas = self.area_categories(wish.areas()).await?;

@@ -208,7 +208,7 @@ fn offered(mut json: Value) -> Value {
     for record in json["Records"].as_array_mut().unwrap() {
         for image in ["OldImage", "NewImage"] {
             if let Some(image) = record["dynamodb"].get_mut(image).filter(|image| image.is_object()) {
-                image["w"] = json!({"BOOL": true});
+                image["t"] = json!({"BOOL": true});
             }
         }
     }

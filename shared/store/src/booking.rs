@@ -97,7 +97,7 @@ struct BookingItem {
     j: Option<Substitute>,
     /// The waitlist offered it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    w: bool,
+    t: bool,
     /// Dispute: amount, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<(i64, DisputeStatus)>,
@@ -148,7 +148,7 @@ pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, StoreError> {
         k: booking.payment.captured_at.map(millis),
         z: booking.refund.map(|refund| (refund.amount_minor, refund.percent, refund.status)),
         j: Some(booking.substitute).filter(|&it| it != Substitute::Refused),
-        w: booking.offered,
+        t: booking.offered,
         y: booking.dispute.map(|dispute| (dispute.amount_minor, dispute.status)),
         u: booking.code.clone(),
         w: booking.admission.map(|admission| admission.0),
@@ -199,7 +199,7 @@ pub(crate) fn decode_booking(item: Item) -> Result<Booking, StoreError> {
         refund: item.z.map(|(amount_minor, percent, status)| Refund { amount_minor, percent, status }),
         admission: item.w.map(AdmissionId),
         substitute: item.j.unwrap_or_default(),
-        offered: item.w,
+        offered: item.t,
         dispute: item.y.map(|(amount_minor, status)| Dispute { amount_minor, status }),
         code: item.u,
         fingerprint,

@@ -99,7 +99,7 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 34] = [
+const PROBLEMS: [Problem; 35] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),

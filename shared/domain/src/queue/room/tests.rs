@@ -36,6 +36,7 @@ fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom { enabled: true, opens_at: Some(at(0)), admissions_max: None },
         refund_policy: Policy::default(),
+        wishes: crate::waitlist::Wishes::default(),
         created_at: at(-86_400_000),
         version: 1,
     }
