@@ -344,6 +344,7 @@ async fn only_who_owns_the_show_gives_back_and_never_more_than_is_left() {
     let stage = Stage::open().await;
     let (olga, ada) = (stage.organiser(), stage.buyer("ada"));
     let booking = ada.buy(&[seat("A", 1)]).await;
+    stage.platform.sandbox().settled().await;
     let path = format!("/v1/shows/{}/refunds", stage.show);
     let part = |minor: i64, currency: &str| json!({"bookingId": booking["bookingId"], "amount": {"amountMinor": minor, "currency": currency}});
     olga.post_as("a", &path, &part(PRICE_MINOR, "INR")).await.problem(422, "invalid");
