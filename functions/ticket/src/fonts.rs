@@ -1,13 +1,13 @@
 //! Which font draws which character. Fonts are files beside the binary, read when a text first needs them.
 
 use std::{
+    fmt,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
 use krilla::text::Font;
-use rustybuzz::ttf_parser;
 
 /// How heavy a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +91,10 @@ static FAMILIES: [Family; 22] = [
 ];
 
 /// A font that has been read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Face {
-    data: Arc<Vec<u8>>,
+    /// Parsed once: to read a font's tables takes longer than to shape a line with them.
+    shaper: Arc<rustybuzz::Face<'static>>,
     font: Font,
     /// Bold was asked for and the family has none: strokes are thickened instead.
     pub(crate) embolden: bool,
@@ -106,12 +107,18 @@ impl Face {
     }
 
     /// What shapes text.
-    pub(crate) fn shaper(&self) -> rustybuzz::Face<'_> {
-        rustybuzz::Face::from_slice(&self.data, 0).expect("the file was parsed when it was read")
+    pub(crate) fn shaper(&self) -> &rustybuzz::Face<'static> {
+        &self.shaper
     }
 
     fn draws(&self, c: char) -> bool {
-        ttf_parser::Face::parse(&self.data, 0).is_ok_and(|face| face.glyph_index(c).is_some())
+        self.shaper.glyph_index(c).is_some()
+    }
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Face").field("font", &self.font).field("embolden", &self.embolden).finish_non_exhaustive()
     }
 }
 
@@ -168,11 +175,12 @@ impl Fonts {
 
 fn read(path: &Path, embolden: bool) -> Result<Face, FontError> {
     let bytes = std::fs::read(path).map_err(|source| FontError::Unreadable { path: path.to_owned(), source })?;
-    let data = Arc::new(bytes);
+    // A file is read once, and used for as long as the process lives.
+    let data: &'static [u8] = bytes.leak();
     let not_a_font = || FontError::NotAFont(path.to_owned());
-    rustybuzz::Face::from_slice(&data, 0).ok_or_else(not_a_font)?;
-    let font = Font::new(data.clone().into(), 0).ok_or_else(not_a_font)?;
-    Ok(Face { data, font, embolden })
+    let shaper = Arc::new(rustybuzz::Face::from_slice(data, 0).ok_or_else(not_a_font)?);
+    let font = Font::new(data.into(), 0).ok_or_else(not_a_font)?;
+    Ok(Face { shaper, font, embolden })
 }
 
 /// Spaces, marks and joiners belong to what they follow.

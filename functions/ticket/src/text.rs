@@ -262,12 +262,11 @@ impl Shaper<'_> {
 
 /// Glyphs of a text of one font and direction.
 fn shape(face: &Face, text: &str, rtl: bool) -> Run {
-    let shaper = face.shaper();
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(text);
     buffer.guess_segment_properties();
     buffer.set_direction(if rtl { Direction::RightToLeft } else { Direction::LeftToRight });
-    let shaped = rustybuzz::shape(&shaper, &[], buffer);
+    let shaped = rustybuzz::shape(face.shaper(), &[], buffer);
     let starts: BTreeSet<usize> = shaped.glyph_infos().iter().map(|info| info.cluster as usize).collect();
     let em = face.font().units_per_em();
     let glyphs = shaped.glyph_infos().iter().zip(shaped.glyph_positions()).map(|(info, position)| {
