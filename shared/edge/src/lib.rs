@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod availability;
+mod aws;
 pub mod catalogue;
 pub mod guard;
 pub mod http;

@@ -3,19 +3,24 @@
 use std::fmt;
 
 use aws_lambda_events::sqs::SqsEvent;
+use aws_types::SdkConfig;
 use domain::Error;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::LambdaEvent;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tracing::{Instrument as _, Span, Subscriber};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
+    prelude::*,
+};
 
-use crate::{guard::Guard, http, metrics, settings::Settings};
+use crate::{aws, guard::Guard, http, metrics, settings::Settings};
 
 /// What is logged unless `LOG_LEVEL` says otherwise.
 const LOG_LEVEL_DEFAULT: &str = "info";
 /// Where the runtime begins the span of an invocation: an error's line needs it at any `LOG_LEVEL`.
-const INVOCATION_SPANS: &str = "lambda_runtime::layers::trace=info";
+const INVOCATION_SPANS: &str = "lambda_runtime::layers::trace";
 
 /// Why a function could not start, or an event could not be handled: the platform tries it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,25 +75,27 @@ pub enum Wake {
 #[must_use]
 pub fn start() -> Settings {
     let settings = Settings::from_env();
-    let level = settings.get("LOG_LEVEL").unwrap_or(LOG_LEVEL_DEFAULT);
-    let filter = level.parse::<EnvFilter>().unwrap_or_else(|why| {
+    let levels = settings.get("LOG_LEVEL").unwrap_or(LOG_LEVEL_DEFAULT).parse::<Targets>();
+    let levels = levels.unwrap_or_else(|why| {
         let () = settings.malformed("LOG_LEVEL", &why);
-        EnvFilter::new(LOG_LEVEL_DEFAULT)
+        Targets::new().with_default(LevelFilter::INFO)
     });
-    let logs = subscriber(filter, std::io::stdout);
+    let logs = subscriber(levels, std::io::stdout);
     tracing::subscriber::set_global_default(logs).expect("a process starts once");
     metrics::write_to_stdout(settings.get("STACK_NAME").unwrap_or(metrics::NO_STACK));
     settings
 }
 
-/// Logs as lines of JSON, each with the invocation and the call that it belongs to.
-fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+/// Logs as lines of JSON, each with the invocation and the call that it belongs to. Levels are told by target and
+/// nothing finer: patterns over fields would bring a compiler of regular expressions into every function.
+fn subscriber<W>(levels: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter.add_directive(INVOCATION_SPANS.parse().expect("a directive"));
-    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
-    lines.with_current_span(false).with_span_list(true).with_env_filter(filter).with_writer(writer).finish()
+    let levels = levels.with_target(INVOCATION_SPANS, LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false);
+    let lines = lines.with_current_span(false).with_span_list(true).with_writer(writer);
+    tracing_subscriber::registry().with(levels).with(lines)
 }
 
 /// What a HTTP call is known by in the logs; the gateway's access log has the same id. At any `LOG_LEVEL`, too.
@@ -96,9 +103,10 @@ fn call_span(request: &Request) -> Span {
     tracing::error_span!("call", request.id = http::request_id(request), http.route = http::route(request))
 }
 
-/// The AWS configuration of this function's own role and region.
-pub async fn aws() -> aws_config::SdkConfig {
-    aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await
+/// What AWS's clients are made with: this function's own role and region.
+#[expect(clippy::unused_async, reason = "where a role has to be asked for, those who call need not change")]
+pub async fn aws() -> SdkConfig {
+    aws::config(&Settings::from_env())
 }
 
 /// Serves HTTP calls until Lambda stops the process, behind a [`Guard`] that asks `mode` whether anything new may begin.
@@ -150,7 +158,7 @@ mod tests {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let event = include_str!("../../../events/hold.create.json");
         let request = http::request_from_json(event).unwrap();
-        tracing::subscriber::with_default(subscriber(EnvFilter::new("error"), Arc::new(writer)), || {
+        tracing::subscriber::with_default(subscriber("error".parse().unwrap(), Arc::new(writer)), || {
             let invocation = tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke", requestId = "r-1");
             let _inside = invocation.enter();
             call_span(&request).in_scope(|| {

@@ -60,6 +60,12 @@ impl Settings {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The values whose names begin with `prefix`, those that are not empty.
+    pub(crate) fn starting_with(&self, prefix: &str) -> BTreeMap<String, String> {
+        let named = self.values.iter().filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
+        named.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// A value that must be there.
     pub fn text(&self, name: &str) -> String {
         self.get(name).map_or_else(|| self.missing(name), str::to_owned)
