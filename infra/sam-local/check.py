@@ -44,8 +44,20 @@ def settings(stacks, given):
     return own
 
 
+def architectures(chosen):
+    """The processors that functions run on when the template's parameter says so."""
+    stacks, _ = SamLocalStackProvider.get_stacks(
+        str(ROOT / "template.yaml"), parameter_overrides={"Architecture": chosen} if chosen else None
+    )
+    functions = SamFunctionProvider(stacks, ignore_code_extraction_warnings=True).get_all()
+    return {architecture for function in functions for architecture in function.architectures}
+
+
 def problems():
     stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"))
+    for chosen, wanted in [(None, {"arm64"}), ("x86_64", {"x86_64"})]:
+        if architectures(chosen) != wanted:
+            yield f"with Architecture={chosen} functions run on {architectures(chosen)}"
     found, wanted = routes(stacks), wanted_routes()
     for route in sorted(wanted - found.keys()):
         yield f"sam local does not serve {route}"

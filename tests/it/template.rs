@@ -133,7 +133,8 @@ fn each_function_is_traced_bounded_and_has_a_log_that_ends() {
     let logs = of_type(&template, "AWS::Logs::LogGroup");
     let globals = &template["Globals"]["Function"];
     assert_eq!(globals["Tracing"], "Active");
-    assert_eq!(globals["Architectures"], serde_json::json!(["arm64"]));
+    assert_eq!(globals["Architectures"], serde_json::json!([{"Ref": "Architecture"}]));
+    assert_eq!(template["Parameters"]["Architecture"]["Default"], "arm64");
     let functions = of_type(&template, "AWS::Serverless::Function");
     for (id, function) in &functions {
         let log = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap_or_else(|| panic!("{id} has no log"));

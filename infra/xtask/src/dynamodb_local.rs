@@ -2,16 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use crate::{
     run::{free_port, run, run_with},
+    servers::{self, Server},
     tools,
 };
 
@@ -25,10 +21,6 @@ const JVM: [&str; 3] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC
 const OPTIONS: [&str; 2] = ["-inMemory", "-sharedDb"];
 /// It tells Amazon that it was started, unless this says no. Its option `-disableTelemetry` is read by nothing (1.25.1).
 const TELEMETRY: (&str, &str) = ("DDB_LOCAL_TELEMETRY", "0");
-/// From the start to the first answer.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Between two looks whether it answers.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The test programs whose tables are `testkit`'s alone, and therefore anywhere.
 const SUITES: [&str; 6] = ["engine", "booking", "catalogue", "availability", "queue", "settle"];
@@ -55,9 +47,9 @@ pub(crate) fn dynamodb_local() -> Result<(), String> {
     fs::create_dir_all(&work).map_err(|why| format!("{}: {why}", work.display()))?;
     let calls = work.join("calls");
     File::create(&calls).map_err(|why| format!("{}: {why}", calls.display()))?;
-    let server = Server::start(&jar, &work)?;
+    let (server, url) = start(&jar, &work)?;
     let calls_file = calls.to_string_lossy();
-    let environment = [(URL_VARIABLE, &*server.url), (CALLS_VARIABLE, &*calls_file), LIVES];
+    let environment = [(URL_VARIABLE, &*url), (CALLS_VARIABLE, &*calls_file), LIVES];
     let skips = NEED_DYNOXIDE.map(|module| ["--skip", module]).concat();
     run_with("the table's suites on DynamoDB Local", "cargo", &[test.as_slice(), &skips].concat(), &environment)?;
     drop(server);
@@ -78,70 +70,15 @@ fn count(text: &str) -> Option<(usize, u64)> {
     Some((text.lines().count(), calls?))
 }
 
-/// Runs a program until its own standard input ends: with us, however we end.
-const WHILE_WE_LIVE: &str = r#"trap : HUP INT TERM; "$@" & read -r _; kill -KILL $!; wait"#;
-
-/// A running DynamoDB Local, stopped when dropped.
-struct Server {
-    shell: Child,
-    url: String,
-}
-
-impl Server {
-    /// Starts the `jar` of a folder in `work`, where it leaves its log and a note of itself, and waits until it answers.
-    fn start(jar: &Path, work: &Path) -> Result<Self, String> {
-        let told = |why: std::io::Error| format!("DynamoDB Local does not start: {why}");
-        let log = work.join("log");
-        let port = free_port()?;
-        let output = File::create(&log).map_err(told)?;
-        let errors = output.try_clone().map_err(told)?;
-        let library = format!("-Djava.library.path={}", jar.join("DynamoDBLocal_lib").display());
-        let shell = Command::new("sh")
-            .args(["-c", WHILE_WE_LIVE, "sh", "java"])
-            .args(JVM)
-            .arg(library)
-            .arg("-jar")
-            .arg(jar.join("DynamoDBLocal.jar"))
-            .args(OPTIONS)
-            .args(["-port", &port.to_string()])
-            .env(TELEMETRY.0, TELEMETRY.1)
-            .current_dir(work)
-            .stdin(Stdio::piped())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .map_err(told)?;
-        let server = Self { shell, url: format!("http://127.0.0.1:{port}") };
-        let began = Instant::now();
-        while !answers(port) {
-            if began.elapsed() > READY_WITHIN {
-                let log = fs::read_to_string(log).unwrap_or_default();
-                return Err(format!("DynamoDB Local does not answer within {} s:\n{log}", READY_WITHIN.as_secs()));
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        println!("DynamoDB Local answers at {} after {} ms", server.url, began.elapsed().as_millis());
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        if let Err(why) = self.shell.wait() {
-            eprintln!("DynamoDB Local may still run: {why}");
-        }
-    }
-}
-
-/// Whether HTTP is spoken there; what it says is no matter.
-fn answers(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    let mut start = [0; 5];
-    stream.set_read_timeout(Some(READY_WITHIN)).is_ok()
-        && stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok()
-        && stream.read_exact(&mut start).is_ok()
-        && start == *b"HTTP/"
+/// Starts the `jar` of a folder in `work`, where it leaves its log and a note of itself. Answers where it is.
+fn start(jar: &Path, work: &Path) -> Result<(Server, String), String> {
+    let (log, port) = (work.join("log"), free_port()?);
+    let url = format!("http://127.0.0.1:{port}");
+    let library = format!("-Djava.library.path={}", jar.join("DynamoDBLocal_lib").display());
+    let mut java = servers::command("java", &log);
+    java.args(JVM).arg(library).arg("-jar").arg(jar.join("DynamoDBLocal.jar")).args(OPTIONS);
+    java.args(["-port", &port.to_string()]).env(TELEMETRY.0, TELEMETRY.1).current_dir(work);
+    Ok((Server::start(&mut java, &log, &url)?, url))
 }
 
 #[cfg(test)]
@@ -153,14 +90,5 @@ mod tests {
         assert_eq!(count("3\n40\n"), Some((2, 43)));
         assert_eq!(count(""), Some((0, 0)));
         assert_eq!(count("3\nx\n"), None);
-    }
-
-    #[test]
-    fn what_runs_beside_us_ends_when_we_do() {
-        let mut shell =
-            Command::new("sh").args(["-c", WHILE_WE_LIVE, "sh", "sleep", "600"]).stdin(Stdio::piped()).spawn().unwrap();
-        assert!(shell.try_wait().unwrap().is_none());
-        drop(shell.stdin.take());
-        assert!(shell.wait().is_ok());
     }
 }

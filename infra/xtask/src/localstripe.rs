@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    e2e::servers::Server,
     run::{free_port, root, run_with},
+    servers::{self, Server},
     tools,
 };
 
@@ -27,7 +27,8 @@ pub(crate) fn programs() -> Result<PathBuf, String> {
     tools::python("localstripe", REQUIREMENTS)
 }
 
-/// Starts it at `port` of this machine by `python`, which has nothing in its environment that it should not see.
+/// Starts it at `port` of this machine by `python`, a command of [`servers`] that has nothing in its environment that it should
+/// not see.
 pub(crate) fn start(mut python: Command, port: u16, log: &Path) -> Result<Server, String> {
     python.arg(root().join(FRONT)).arg(port.to_string());
     Server::start(&mut python, log, &format!("http://127.0.0.1:{port}/js.stripe.com/v3/"))
@@ -38,10 +39,10 @@ pub(crate) fn localstripe() -> Result<(), String> {
     let python = programs()?.join("python");
     let work = tools::target().join("localstripe");
     fs::create_dir_all(&work).map_err(|why| format!("{}: {why}", work.display()))?;
-    let port = free_port()?;
-    let mut command = Command::new(python);
+    let (port, log) = (free_port()?, work.join("log"));
+    let mut command = servers::command(python, &log);
     command.env_clear().envs(KEPT.iter().filter_map(|name| env::var_os(name).map(|value| (name, value))));
-    let server = start(command, port, &work.join("log"))?;
+    let server = start(command, port, &log)?;
     let test =
         ["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "--test-threads=1", "wire::localstripe"];
     let url = format!("http://127.0.0.1:{port}");

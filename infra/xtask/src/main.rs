@@ -15,6 +15,7 @@ mod reconcile;
 mod rehearse;
 mod run;
 mod sam;
+mod servers;
 mod smoke;
 mod table;
 mod template;

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use clap::{Args, ValueEnum};
@@ -65,6 +66,39 @@ impl Arch {
             Self::X86 => "--x86-64",
         }
     }
+
+    /// As the template's parameter `Architecture` has it.
+    pub(crate) fn parameter(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86 => "x86_64",
+        }
+    }
+
+    /// As rustc has it.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+            Self::X86 => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    /// Says what is missing, instead of changing the machine's toolchain as cargo-lambda would.
+    fn demand_library(self) -> Result<(), String> {
+        let target = self.target();
+        let output = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+        let output = output.map_err(|why| format!("rustc does not start: {why}"))?;
+        if Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
+            return Ok(());
+        }
+        Err(format!(
+            "this toolchain lacks the standard library of {target}. Add it once:\n\n    rustup target add {target}\n\n\
+             Without it: `cargo xtask package --arch {}` for this machine's own processor, deployed with the template's \
+             parameter Architecture={}",
+            Self::host().to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
+            Self::host().parameter(),
+        ))
+    }
 }
 
 /// One build of all functions.
@@ -119,6 +153,7 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>, String> {
 
 impl Build<'_> {
     fn run(&self) -> Result<(), String> {
+        self.arch.demand_library()?;
         let functions = functions(self.checkout)?;
         self.cargo_lambda(&[])?;
         for name in names(self.into)?.iter().filter(|name| !functions.contains(name)) {

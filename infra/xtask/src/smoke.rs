@@ -21,8 +21,8 @@ use crate::{
 /// The environment's name of the provider's test key: secrets do not belong on a command line.
 const KEY_VARIABLE: &str = "PAYMENT_TEST_KEY";
 
-/// What to try, and as whom.
-#[derive(Args)]
+/// What to try, and as whom; by default a demo show of this checkout's embedded platform.
+#[derive(Args, Default)]
 pub(crate) struct Smoke {
     /// Where the platform is: `http://127.0.0.1:3000`, or the stack's output `ApiUrl`. Without one, this checkout's
     /// embedded platform is started for as long as it takes.

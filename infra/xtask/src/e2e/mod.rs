@@ -3,7 +3,6 @@
 
 mod people;
 mod report;
-pub(crate) mod servers;
 mod stack;
 mod stage;
 mod stories;
@@ -30,6 +29,18 @@ pub(crate) struct E2e {
     /// Deploys the packages of the last run instead of building them.
     #[arg(long)]
     no_build: bool,
+    /// The profile of Cargo.toml. `release` tries the very binaries that are deployed, and builds several times as long.
+    #[arg(long, default_value = PROFILE)]
+    profile: String,
+}
+
+/// The same code, quickly built.
+const PROFILE: &str = "e2e";
+
+impl Default for E2e {
+    fn default() -> Self {
+        Self { no_build: false, profile: PROFILE.to_owned() }
+    }
 }
 
 /// Builds, deploys, and lets every story happen. Servers stop whatever happens.
@@ -39,7 +50,7 @@ pub(crate) fn e2e(arguments: &E2e) -> Result<(), String> {
     let mut report = Report::default();
     if !arguments.no_build {
         let packages = work.join("target/lambda");
-        report.step("packages", || package::build(&packages, Arch::host(), "release"))?;
+        report.step("packages", || package::build(&packages, Arch::host(), &arguments.profile))?;
     }
     let mut stack = report.step("servers", || Stack::start(&work))?;
     let told = tell(&mut report, &mut stack);

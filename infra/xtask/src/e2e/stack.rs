@@ -9,12 +9,15 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{servers::Server, tap::Tap};
+use super::tap::Tap;
 use crate::{
     aws::{ACCESS_KEY, Aws, REGION, SECRET_KEY, elements},
     localstripe,
+    package::Arch,
     run::{free_port, root},
-    sam, tools,
+    sam,
+    servers::{self, Server},
+    tools,
 };
 
 /// The emulator, with what its CloudFormation and its JWT authorizers need. It and SAM want different versions of one
@@ -86,8 +89,9 @@ impl Stack {
         let (emulator_port, stripe_port) = (free_port()?, free_port()?);
         let tap = Tap::start(emulator_port).map_err(|why| format!("the tap: {why}"))?;
         let emulator = places.ministack(emulator_port, &tap)?;
-        let python = places.command(&places.localstripe.join("python"));
-        let stripe = localstripe::start(python, stripe_port, &work.join("localstripe.log"))?;
+        let log = work.join("localstripe.log");
+        let python = places.apart(servers::command(places.localstripe.join("python"), &log));
+        let stripe = localstripe::start(python, stripe_port, &log)?;
         Ok(Self {
             aws: Aws::new(&format!("127.0.0.1:{emulator_port}")),
             tap,
@@ -126,6 +130,7 @@ impl Stack {
             format!("MailFrom={MAIL_FROM}"),
             format!("MailIdentity={MAIL_IDENTITY}"),
             format!("AwsEndpointUrl={endpoint}"),
+            format!("Architecture={}", Arch::host().parameter()),
             // A stack that is made to be deleted.
             "DeletionProtection=false".to_owned(),
             // The emulator has no archives.
@@ -174,7 +179,7 @@ impl Stack {
     }
 
     fn sam(&self, log: &str, arguments: &[&str]) -> Result<(), String> {
-        let mut command = self.places.command(&self.places.sam.join("sam"));
+        let mut command = self.places.apart(Command::new(self.places.sam.join("sam")));
         command.args(arguments).env("AWS_ENDPOINT_URL", self.endpoint()).envs(sam::ENVIRONMENT);
         command.env("SAM_CLI_POLL_DELAY", "1").current_dir(&self.places.work);
         let output = command.output().map_err(|why| format!("sam does not start: {why}"))?;
@@ -282,8 +287,7 @@ impl Stack {
 
 impl Places {
     /// A program that knows nothing of this machine's accounts.
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    fn apart(&self, mut command: Command) -> Command {
         command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.work.join("home")).env("TMPDIR", self.work.join("tmp"));
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
@@ -293,13 +297,14 @@ impl Places {
 
     fn ministack(&self, port: u16, tap: &Tap) -> Result<Server, String> {
         let url = format!("http://127.0.0.1:{port}");
-        let mut command = self.command(&self.ministack.join("ministack"));
+        let log = self.work.join("ministack.log");
+        let mut command = self.apart(servers::command(self.ministack.join("ministack"), &log));
         command.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "127.0.0.1");
         command.env("MINISTACK_REGION", REGION).env("IOT_MTLS_ENABLED", "false");
         // Functions inherit these.
         command.env("AWS_ENDPOINT_URL", &url).env("AWS_ENDPOINT_URL_SESV2", tap.url());
         // Every call is authorised by the caller's policies: a function can do what its role says and nothing else.
         command.env("AUTH", "true");
-        Server::start(&mut command, &self.work.join("ministack.log"), &format!("{url}/_ministack/ready"))
+        Server::start(&mut command, &log, &format!("{url}/_ministack/ready"))
     }
 }
