@@ -48,3 +48,27 @@ async fn the_beer_tent_is_published_and_sold() {
     assert_eq!(booking["total"]["amountMinor"], json!(2_500 * table.len()));
     eventually("the map shows them sold", async || (stage.counts().await.2 == table.len() as u64).then_some(())).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_is_rebuilt_from_its_seats_byte_for_byte() {
+    let stage = Stage::open().await;
+    stage.buyer("ada").buy(&[seat("A", 1), seat("A", 2)]).await;
+    stage.buyer("bob").hold(&[seat("C", 7)]).await.expect(201);
+    eventually("the map shows them", async || (stage.counts().await == (97, 1, 2)).then_some(())).await;
+    let map = async || stage.get(&format!("/v1/shows/{}/sections/hall/availability", stage.show)).await.expect(200);
+    let before = map().await;
+    let engine = stage.platform.engine();
+    let section = store::keys::Key::Availability(stage.show.parse().unwrap(), "hall".parse().unwrap());
+    let (pk, sk) = section.parts();
+    let text = aws_sdk_dynamodb::types::AttributeValue::S;
+    let delete = engine.client().delete_item().table_name(engine.table()).key("PK", text(pk)).key("SK", text(sk));
+    delete.send().await.unwrap();
+    eventually("the map is lost", async || (stage.counts().await == (100, 0, 0)).then_some(())).await;
+    let url = format!("{}/dev/reproject", stage.platform.base_url());
+    let reproject = async |order: Value| stage.http.post(&url).json(&order).send().await.unwrap();
+    let report: Value = reproject(json!({"showId": stage.show})).await.json().await.unwrap();
+    assert_eq!(report, json!({"sections": 1, "rows": 5, "rewritten": ["hall:A", "hall:C"], "rewrittenInAll": 2}));
+    eventually("the map is back", async || (map().await["seats"] == before["seats"]).then_some(())).await;
+    assert!(map().await["version"].as_u64() > before["version"].as_u64());
+    assert_eq!(reproject(json!({"show": stage.show})).await.status(), 400);
+}

@@ -5,6 +5,8 @@
 
 mod counts;
 
+mod drift;
+mod rebuild;
 mod tell;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,14 +19,19 @@ use domain::{
     time::{Clock, from_millis},
 };
 use edge::{
-    DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord,
+    DynamoDbBatchItemFailure, DynamoDbEventResponse, DynamodbEvent, DynamodbRecord, Failure,
     metrics::{self, Metric},
 };
 use futures::{StreamExt as _, stream};
 use outbound::live::Tellings;
+use serde::{Deserialize, Serialize};
 use store::{Store, cache::Catalogue, keys::Key};
 
 use crate::tell::News;
+pub use crate::{
+    drift::{Check, Drift},
+    rebuild::{Order, Report},
+};
 
 /// Rows read and written at the same time.
 const ROWS_AT_ONCE: usize = 8;
@@ -42,6 +49,42 @@ impl App {
     #[must_use]
     pub fn new(store: Store, tellings: Arc<dyn Tellings>, clock: Arc<dyn Clock>) -> Self {
         Self { catalogue: Catalogue::new(store.clone()), store, tellings, clock }
+    }
+}
+
+/// What wakes `project`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Work {
+    /// An operator, who wants a show's map rebuilt from its seats.
+    Rebuild(Order),
+    /// The clock: the maps are compared with the seats.
+    Check(Check),
+    /// A batch of the stream.
+    Changes(DynamodbEvent),
+}
+
+/// What it answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Which records have to come again.
+    Changes(DynamoDbEventResponse),
+    /// What was rebuilt.
+    Rebuilt(Report),
+    /// What differs.
+    Checked(Drift),
+}
+
+/// Does either.
+///
+/// # Errors
+/// A map that could not be rebuilt. A batch never fails as a whole.
+pub async fn work(app: &App, work: Work) -> Result<Answer, Failure> {
+    match work {
+        Work::Changes(event) => Ok(Answer::Changes(handle(app, event).await)),
+        Work::Rebuild(order) => rebuild::show(app, &order).await.map(Answer::Rebuilt),
+        Work::Check(Check::Drift) => drift::check(app).await.map(Answer::Checked),
     }
 }
 

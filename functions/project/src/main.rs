@@ -14,5 +14,5 @@ async fn main() -> Result<(), edge::Failure> {
     let tellings = SqsTellings::new(&aws, settings.text("TELLING_QUEUE_URL"), Arc::new(SystemClock));
     settings.check()?;
     let app = App::new(store, Arc::new(tellings), Arc::new(SystemClock));
-    edge::run::events(|event| async { Ok(project::handle(&app, event).await) }).await
+    edge::run::events(|work| project::work(&app, work)).await
 }

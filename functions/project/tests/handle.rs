@@ -274,3 +274,78 @@ async fn an_areas_places_are_news_of_the_counts() {
     assert!(project(&app, &[record]).await.batch_item_failures.is_empty());
     assert_eq!(queue.sent(), [(counts(), 0)]);
 }
+
+async fn rebuild(app: &App) -> Value {
+    let order = serde_json::from_value(recorded::value("project.reproject")).unwrap();
+    serde_json::to_value(project::work(app, order).await.unwrap()).unwrap()
+}
+
+async fn check(app: &App) -> Value {
+    let order = serde_json::from_value(recorded::value("project.drift")).unwrap();
+    serde_json::to_value(project::work(app, order).await.unwrap()).unwrap()
+}
+
+async fn lose_the_map(engine: &Engine) {
+    let (pk, sk) = store::keys::Key::Availability(sale::show().id, section()).parts();
+    let text = aws_sdk_dynamodb::types::AttributeValue::S;
+    let delete = engine.client().delete_item().table_name(engine.table()).key("PK", text(pk)).key("SK", text(sk));
+    delete.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_map_is_rebuilt_as_it_was_and_its_watchers_are_told() {
+    let (engine, store, app, queue, _clock) = setup_live().await;
+    let booking = sale::hold(&store, |_| ()).await;
+    sale::pay(&store, booking).await;
+    project(&app, &seat_records(&engine)).await;
+    queue.sent();
+    let before = availability(&store).await;
+    let plan = sale::plan();
+    let report = |rows: &[&str]| json!({"sections": 1, "rows": 1, "rewritten": rows, "rewrittenInAll": rows.len()});
+    assert_eq!(rebuild(&app).await, report(&[]), "what is right is not touched");
+    assert_eq!(availability(&store).await, before);
+    assert_eq!(queue.sent(), []);
+    lose_the_map(&engine).await;
+    assert_eq!(rebuild(&app).await, report(&["balcony:A"]));
+    let after = availability(&store).await;
+    assert_eq!(after.packed(&plan.sections[0]), before.packed(&plan.sections[0]), "byte for byte");
+    assert!(after.version > before.version, "watchers know it from what they have");
+    assert_eq!(queue.sent().len(), 2);
+    assert_eq!(rebuild(&app).await, report(&[]));
+    // The stream, from its beginning, ends in the same.
+    project(&app, &seat_records(&engine)).await;
+    assert_eq!(availability(&store).await.packed(&plan.sections[0]), before.packed(&plan.sections[0]));
+}
+
+/// A change whose record has not come yet is in the rebuilt row, and its record changes nothing.
+#[tokio::test]
+async fn a_change_on_its_way_overtakes_no_rebuilt_row() {
+    let (engine, store, app) = setup().await;
+    let booking = sale::hold(&store, |_| ()).await;
+    project(&app, &seat_records(&engine)).await;
+    let shown = seat_records(&engine).len();
+    store.release(&booking, Reason::Released).await.unwrap().expect("it is open");
+    assert_eq!(rebuild(&app).await["rewrittenInAll"], 1);
+    assert_eq!(availability(&store).await.counts(), Counts::default());
+    project(&app, &seat_records(&engine)[shown..]).await;
+    assert_eq!(availability(&store).await.counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_map_that_does_not_come_round_is_told_and_one_that_does_is_not() {
+    let (engine, store, app) = setup().await;
+    sale::hold(&store, |_| ()).await;
+    project(&app, &seat_records(&engine)).await;
+    let drifted = |rows: u64| json!({"shows": 1, "rows": rows, "complete": true});
+    let (report, samples) = capture(sale::held_at(), check(&app)).await;
+    assert_eq!((report, samples), (drifted(0), vec![Sample { metric: Metric::MapDrift, value: 0, reason: None }]));
+    lose_the_map(&engine).await;
+    let (report, samples) = capture(sale::held_at(), check(&app)).await;
+    assert_eq!((report, samples), (drifted(1), vec![Sample { metric: Metric::MapDrift, value: 1, reason: None }]));
+    let comes_round = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        rebuild(&app).await
+    };
+    let (report, _) = tokio::join!(check(&app), comes_round);
+    assert_eq!(report, drifted(0));
+}

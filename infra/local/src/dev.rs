@@ -120,6 +120,25 @@ pub(crate) async fn read_only(State(store): State<Store>, body: Bytes) -> Respon
     }
 }
 
+/// `POST /dev/reproject {"showId"}` answers what was rebuilt, as the function would.
+pub(crate) async fn reproject(State(handler): State<EventHandler>, body: Bytes) -> Response<Body> {
+    let order = serde_json::from_slice::<project::Order>(&body).and_then(|_| serde_json::from_slice(&body));
+    let order: Value = match order {
+        Ok(order) => order,
+        Err(why) => {
+            let why = format!("the body is not valid: {why}");
+            return problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev");
+        }
+    };
+    match handler(order).await {
+        Ok(report) => content("application/json", report.to_string().into_bytes()),
+        Err(why) => {
+            tracing::error!("a map is not rebuilt: {why}");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "it cannot be rebuilt now", "dev")
+        }
+    }
+}
+
 /// `GET /dev/files/{key}?expires=…&signature=…`.
 pub(crate) async fn file(State(files): State<Arc<LocalFiles>>, Path(key): Path<String>, uri: Uri) -> Response<Body> {
     let query = uri.query().unwrap_or_default();

@@ -222,7 +222,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
             ("live", events!(app, connection))
         }
         "push" => ("push", events!(push::App::new(ports.store, ports.connections, ports.clock), tell)),
-        "project" => ("project", events!(project::App::new(ports.store, ports.tellings, ports.clock), refresh)),
+        "project" => ("project", events!(project::App::new(ports.store, ports.tellings, ports.clock), project::work)),
         "relay" => ("relay", events!(relay::App { store: ports.store, bus: ports.bus }, publish)),
         "ticket" => ("ticket", events!(ticket::App::new(settings, ports.store, ports.files)?, ticket::handle)),
         "notification" => {
@@ -233,12 +233,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
     })
 }
 
-/// `project` answers which records failed, and never fails as a whole.
-async fn refresh(app: &project::App, event: edge::DynamodbEvent) -> Result<edge::DynamoDbEventResponse, Failure> {
-    Ok(project::handle(app, event).await)
-}
-
-/// So does `relay`.
+/// `relay` answers which records failed, and never fails as a whole.
 async fn publish(app: &relay::App, event: edge::DynamodbEvent) -> Result<edge::DynamoDbEventResponse, Failure> {
     Ok(relay::handle(app, event).await)
 }

@@ -233,6 +233,9 @@ impl Platform {
         let web = Arc::new(Web::new(&values)?);
         let router = router(Arc::new(Front { gateway, web }), &services.files, &tokens, &sandbox, reconcile, &base_url);
         let router = router.merge(operators(&services.ports.store, counters)).merge(live.router());
+        let reproject = functions.event_handler("project")?;
+        let router =
+            router.merge(Router::new().route("/dev/reproject", routing::post(dev::reproject)).with_state(reproject));
 
         let knobs = Arc::new(Knobs::default());
         let (timers, queues, mailer) = services.shared();

@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn queues_schedules_and_cors_are_read() {
         let wiring = wiring();
-        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (3, 5, 3));
+        assert_eq!((wiring.queues.len(), wiring.schedules.len(), wiring.rules.len()), (3, 6, 3));
         let queue = |name: &str| wiring.queues.iter().find(|queue| queue.queue == name).unwrap();
         let timers = queue("Timers");
         assert_eq!((timers.function.as_str(), timers.receives_max, timers.concurrency_max), ("sweep", 5, 50));
@@ -477,6 +477,7 @@ mod tests {
         let spec = |function: &str, every, input| ScheduleSpec { function: function.into(), every, input };
         let schedules = [
             spec("offer", Duration::from_mins(1), None),
+            spec("project", Duration::from_hours(1), Some(json!({"check": "drift"}))),
             spec("queue-admit", Duration::from_mins(1), None),
             spec("reconcile", Duration::from_hours(1), Some(json!({"scope": "all"}))),
             spec("reconcile", Duration::from_mins(5), Some(json!({"scope": "young"}))),

@@ -13,6 +13,7 @@ mod pay;
 mod read_only;
 mod reconcile;
 mod rehearse;
+mod reproject;
 mod run;
 mod sam;
 mod servers;
@@ -53,6 +54,8 @@ enum Command {
     ReadOnly(read_only::ReadOnly),
     /// Compares the provider's books, bookings, seats and tallies, and says what a person must do.
     Reconcile(reconcile::Reconcile),
+    /// Rebuilds a show's map from its seats.
+    Reproject(reproject::Reproject),
     /// Plays an on-sale with thousands of simulated people, proves it right, and writes a report.
     #[command(disable_help_flag = true)]
     Rehearse(rehearse::Rehearse),
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Package(arguments) => package::package(&arguments),
         Command::ReadOnly(arguments) => read_only::read_only(&arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
+        Command::Reproject(arguments) => reproject::reproject(&arguments),
         Command::Rehearse(arguments) => rehearse::rehearse(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),

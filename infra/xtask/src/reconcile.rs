@@ -38,7 +38,7 @@ pub(crate) struct Reconcile {
 }
 
 /// Where the function is.
-enum Place {
+pub(crate) enum Place {
     Embedded(Http, String),
     Deployed(Aws, String),
 }
@@ -59,7 +59,7 @@ struct Sum {
 
 /// Runs a whole pass. An error when it found something, or did not come to its end.
 pub(crate) fn reconcile(arguments: &Reconcile) -> Result<(), String> {
-    let place = Place::of(arguments)?;
+    let place = Place::of(arguments.url.as_deref(), arguments.function.as_deref(), "reconcile", RUN_PATIENCE)?;
     let scope = if arguments.scope == Scope::Young { "young" } else { "all" };
     let mut sum = Sum::default();
     for run in 0..RUNS_MAX {
@@ -78,23 +78,30 @@ pub(crate) fn reconcile(arguments: &Reconcile) -> Result<(), String> {
 }
 
 impl Place {
-    fn of(arguments: &Reconcile) -> Result<Self, String> {
-        match (&arguments.url, &arguments.function) {
+    /// The function of the stack by its name, or behind `/dev/<path>` of an embedded platform.
+    pub(crate) fn of(
+        url: Option<&str>,
+        function: Option<&str>,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        match (url, function) {
             (Some(url), _) => {
-                Ok(Self::Embedded(Http::patient(RUN_PATIENCE), format!("{}/dev/reconcile", url.trim_end_matches('/'))))
+                Ok(Self::Embedded(Http::patient(patience), format!("{}/dev/{path}", url.trim_end_matches('/'))))
             }
             (None, Some(name)) => {
                 // What else may stand in an ARN would have to be escaped, twice, for the signature.
                 if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
                     return Err("--function takes the function's name, not its ARN".to_owned());
                 }
-                Ok(Self::Deployed(Aws::from_environment(RUN_PATIENCE)?, name.clone()))
+                Ok(Self::Deployed(Aws::from_environment(patience)?, name.to_owned()))
             }
             (None, None) => Err("say where: --url or --function".to_owned()),
         }
     }
 
-    fn run(&self, order: &Value) -> Result<Value, String> {
+    /// What it answers to an order.
+    pub(crate) fn run(&self, order: &Value) -> Result<Value, String> {
         let answer = match self {
             Self::Embedded(http, url) => {
                 let request = Request::post(url).header("content-type", "application/json");
@@ -104,7 +111,7 @@ impl Place {
                 aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{name}/invocations"), &[], Some(order))?
             }
         };
-        Ok(answer.expect("the reconciliation", 200)?.json())
+        Ok(answer.expect("the function", 200)?.json())
     }
 }
 

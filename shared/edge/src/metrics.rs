@@ -115,6 +115,8 @@ metrics! {
     OutboxLagMilliseconds: Milliseconds,
     /// `project`: how old the oldest change of a batch is when the map shows it.
     MapLagMilliseconds: Milliseconds,
+    /// `project`: rows whose map differs from their seats and does not come round. Zero is told too.
+    MapDrift: Count,
     /// `project`: topics of the live map whose watchers nobody will tell of a change, for want of the queue.
     TellingsLost: Count,
     /// `push`: messages that were handed over to connections.

@@ -7,12 +7,14 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     StoreError, Timestamp,
-    availability::{PackedRow, SeatState, SectionAvailability, count},
+    availability::{Counts, PackedRow, SeatState, SectionAvailability, count, pack},
     catalogue::area_shards,
     ids::{AreaId, RowId, SeatName, SectionId, ShowId},
-    plan::Area,
+    plan::{Area, Row, Section},
     time::{from_millis, millis},
 };
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     Store,
@@ -35,6 +37,10 @@ const ROW_PREFIX: &str = "r.";
 /// In a row: the bits, and the stream position they were read at.
 const BITS: &str = "b";
 const SEQUENCE: &str = "q";
+/// Rows of a section that are read at the same time.
+const ROWS_AT_ONCE: usize = 8;
+/// Times a row is rebuilt because it changed meanwhile.
+const REBUILD_TRIES_MAX: u32 = 4;
 /// Stream positions are compared as text of this many digits; DynamoDB's have up to 40.
 const SEQUENCE_DIGITS: usize = 40;
 
@@ -185,6 +191,105 @@ impl Store {
         Ok(states)
     }
 
+    /// Rebuilds a section's map from its seats as they are now. Answers the rows that showed something else, or that
+    /// nobody had ever written though seats of theirs are taken; all others are left as they are. A row keeps its stream
+    /// position, so a change that is still on its way is shown like any other.
+    ///
+    /// # Errors
+    /// The table's. [`StoreError::Throttled`] for a row that would not stand still.
+    pub async fn rebuild_section(
+        &self,
+        show: ShowId,
+        section: &Section,
+        now: Timestamp,
+    ) -> Result<Vec<RowId>, StoreError> {
+        let shown = self.section_now(show, &section.id).await?;
+        let rows = section.rows.iter().map(|row| {
+            let shown = shown.rows.get(&row.id).cloned();
+            async move { Ok::<_, StoreError>((row, self.rebuild_row(show, &section.id, row, shown, now).await?)) }
+        });
+        let rebuilt: Vec<(&Row, bool)> =
+            stream::iter(rows.collect::<Vec<_>>()).buffered(ROWS_AT_ONCE).try_collect().await?;
+        Ok(rebuilt.into_iter().filter(|(_, written)| *written).map(|(row, _)| row.id.clone()).collect())
+    }
+
+    /// The rows of a section whose map shows something else than their seats are, with what it shows. A change that is on
+    /// its way to the map looks like that, too.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn differing_rows(
+        &self,
+        show: ShowId,
+        section: &Section,
+    ) -> Result<BTreeMap<RowId, PackedRow>, StoreError> {
+        let shown = self.section_now(show, &section.id).await?;
+        let rows = section.rows.iter().map(|row| {
+            let shown = shown.rows.get(&row.id).cloned();
+            async move {
+                let states = self.row_states(show, &section.id, &row.id).await?;
+                Ok::<_, StoreError>((&row.id, is_right(row, &states, shown.as_ref()), shown))
+            }
+        });
+        let rows: Vec<_> = stream::iter(rows.collect::<Vec<_>>()).buffered(ROWS_AT_ONCE).try_collect().await?;
+        let differing = rows.into_iter().filter(|(_, right, _)| !right);
+        Ok(differing.map(|(row, _, shown)| (row.clone(), shown.unwrap_or_default())).collect())
+    }
+
+    /// Whether the row had to be written. `shown` is what the map shows of it, read before.
+    async fn rebuild_row(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        row: &Row,
+        mut shown: Option<PackedRow>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        for _ in 0..REBUILD_TRIES_MAX {
+            let states = self.row_states(show, section, &row.id).await?;
+            if is_right(row, &states, shown.as_ref()) {
+                return Ok(false);
+            }
+            let sequence = shown.as_ref().map(|shown| shown.sequence.clone()).unwrap_or_default();
+            let packed = pack(row, &states, sequence);
+            if self.replace_row(show, section, &row.id, shown.as_ref(), &packed, now).await? {
+                return Ok(true);
+            }
+            // `project` was here: whatever it wrote is looked at anew.
+            shown = self.section_now(show, section).await?.rows.remove(&row.id);
+        }
+        Err(StoreError::Throttled)
+    }
+
+    async fn section_now(&self, show: ShowId, section: &SectionId) -> Result<SectionAvailability, StoreError> {
+        let item = self.get_item(&Key::Availability(show, section.clone()), true).await?;
+        item.map_or_else(|| Ok(SectionAvailability::default()), |item| section_of(&item))
+    }
+
+    /// Replaces a row, unless it is not what was read.
+    async fn replace_row(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        row: &RowId,
+        shown: Option<&PackedRow>,
+        packed: &PackedRow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let attribute = format!("{ROW_PREFIX}{row}");
+        // Whoever watches has seen greater versions than those of a lost item: a new one begins beyond all of them.
+        let base = now.as_second();
+        let change = Update::default()
+            .set("#r = :r", &[("#r", &attribute)], [(":r", row_value(packed, &padded(&packed.sequence)))])
+            .set("#u = :u", &[("#u", CHANGED_AT)], [(":u", n(millis(now)))])
+            .set("#v = if_not_exists(#v, :base) + :one", &[("#v", VERSION)], [(":base", n(base)), (":one", n(1))]);
+        let change = match shown {
+            Some(shown) => change.require("#r.#q = :q", &[("#q", SEQUENCE)], [(":q", s(padded(&shown.sequence)))]),
+            None => change.require("attribute_not_exists(#r)", &[], []),
+        };
+        self.update_section(show, section, change).await
+    }
+
     /// Replaces a row, unless it was already written from the same stream position or a later one. Whether it was
     /// written.
     ///
@@ -199,15 +304,18 @@ impl Store {
         changed_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sequence = padded(&packed.sequence);
-        let parts =
-            [(BITS.to_owned(), AttributeValue::B(Blob::new(packed.bits.clone()))), (SEQUENCE.to_owned(), s(&sequence))];
         let attribute = format!("{ROW_PREFIX}{row}");
-        let (update, condition, names, values) = Update::default()
-            .set("#r = :r", &[("#r", &attribute)], [(":r", AttributeValue::M(parts.into_iter().collect()))])
+        let change = Update::default()
+            .set("#r = :r", &[("#r", &attribute)], [(":r", row_value(packed, &sequence))])
             .set("#u = :u", &[("#u", CHANGED_AT)], [(":u", n(millis(changed_at)))])
             .add("#v :one", &[("#v", VERSION)], [(":one", n(1))])
-            .require("(attribute_not_exists(#r) OR #r.#q < :q)", &[("#q", SEQUENCE)], [(":q", s(&sequence))])
-            .render();
+            .require("(attribute_not_exists(#r) OR #r.#q < :q)", &[("#q", SEQUENCE)], [(":q", s(&sequence))]);
+        self.update_section(show, section, change).await
+    }
+
+    /// Whether the change's condition held.
+    async fn update_section(&self, show: ShowId, section: &SectionId, change: Update) -> Result<bool, StoreError> {
+        let (update, condition, names, values) = change.render();
         let key = key_attributes(&Key::Availability(show, section.clone()));
         let call = self.client.update_item().table_name(&*self.table).set_key(Some(key));
         let call = call
@@ -217,13 +325,25 @@ impl Store {
             .set_expression_attribute_values(Some(values));
         match call.send().await {
             Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(inner)) if is_older(inner.err()) => Ok(false),
+            Err(SdkError::ServiceError(inner)) if is_refused(inner.err()) => Ok(false),
             Err(error) => Err(write_failed(error)),
         }
     }
 }
 
-fn is_older(error: &UpdateItemError) -> bool {
+/// Whether the map shows a row as its seats are; one that nobody has written shows free seats.
+fn is_right(row: &Row, states: &BTreeMap<SeatName, SeatState>, shown: Option<&PackedRow>) -> bool {
+    let packed = pack(row, states, String::new());
+    shown.map_or_else(|| packed.counts == Counts::default(), |shown| shown.bits == packed.bits)
+}
+
+/// A row as its attribute has it.
+fn row_value(packed: &PackedRow, sequence: &str) -> AttributeValue {
+    let bits = AttributeValue::B(Blob::new(packed.bits.clone()));
+    AttributeValue::M([(BITS.to_owned(), bits), (SEQUENCE.to_owned(), s(sequence))].into())
+}
+
+fn is_refused(error: &UpdateItemError) -> bool {
     matches!(error, UpdateItemError::ConditionalCheckFailedException(_))
 }
 
