@@ -9,7 +9,7 @@ use store::Store;
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
     let settings = edge::run::start();
-    let aws = edge::run::aws().await;
+    let aws = edge::run::aws();
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let files = Arc::new(S3Files::new(&aws, &settings.text("TICKET_BUCKET"))?);
     let app = App::new(&settings, store, files, Arc::new(SesMailer::new(&aws)), Arc::new(SystemClock))?;

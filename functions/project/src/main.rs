@@ -9,7 +9,7 @@ use store::Store;
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
     let settings = edge::run::start();
-    let aws = edge::run::aws().await;
+    let aws = edge::run::aws();
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let tellings = SqsTellings::new(&aws, settings.text("TELLING_QUEUE_URL"), Arc::new(SystemClock));
     settings.check()?;

@@ -9,7 +9,7 @@ use store::Store;
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
     let settings = edge::run::start();
-    let aws = edge::run::aws().await;
+    let aws = edge::run::aws();
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let ticks = SqsTicks::new(&aws, settings.text("TICK_QUEUE_URL"));
     let app = App::new(&settings, store, Arc::new(ticks), Arc::new(SystemClock));

@@ -8,7 +8,7 @@ use store::{Store, mode::Modes};
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let aws = edge::run::aws().await;
+    let aws = edge::run::aws();
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let modes = Modes::new(store.clone());

@@ -14,7 +14,7 @@ use store::Store;
 
 #[tokio::main]
 async fn main() -> Result<(), edge::Failure> {
-    let aws = edge::run::aws().await;
+    let aws = edge::run::aws();
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let stripe = StripeSettings::new(settings.text("PAYMENT_BASE_URL"), settings.text("PAYMENT_SECRET_KEY"));

@@ -24,8 +24,8 @@ pub(crate) const BINARY_BYTES_MAX: u64 = 9_000_000;
 /// The largest binary once compressed, in bytes: 4 MB. Fonts come on top where there are any.
 pub(crate) const ZIP_BYTES_MAX: u64 = 4_000_000;
 
-/// Packages of the workspace that no function needs.
-const NOT_DEPLOYED: [&str; 4] = ["usher", "xtask", "tests", "testkit"];
+/// Where examples are. Always chosen along with the functions, so that they share every build.
+const EXAMPLES: &str = "edge";
 /// What lies beside a binary: the function, and the folder of its own that goes along, licences and all.
 const BESIDE: [(&str, &str); 1] = [("ticket", "fonts")];
 
@@ -131,7 +131,8 @@ pub(crate) fn build(into: &Path, arch: Arch, profile: &str) -> Result<(), String
 
 /// Builds an example of the workspace into `into/<name>/`, as functions are built: something to compare them with.
 pub(crate) fn build_example(name: &str, into: &Path, arch: Arch, profile: &str) -> Result<(), String> {
-    Build { checkout: root(), target: &tools::target(), into, arch, profile }.cargo_lambda(&["--example", name])
+    let build = Build { checkout: root(), target: &tools::target(), into, arch, profile };
+    build.cargo_lambda(&functions(root())?, &["--example", name])
 }
 
 /// The functions: every package below `functions/`.
@@ -155,21 +156,22 @@ impl Build<'_> {
     fn run(&self) -> Result<(), String> {
         self.arch.demand_library()?;
         let functions = functions(self.checkout)?;
-        self.cargo_lambda(&[])?;
+        self.cargo_lambda(&functions, &[])?;
         for name in names(self.into)?.iter().filter(|name| !functions.contains(name)) {
             remove(&self.into.join(name))?;
         }
         functions.iter().try_for_each(|name| self.furnish(name))
     }
 
-    /// One run for the whole workspace: what functions share is compiled once.
-    fn cargo_lambda(&self, only: &[&str]) -> Result<(), String> {
+    /// One run for all functions: what they share is compiled once.
+    fn cargo_lambda(&self, functions: &[String], only: &[&str]) -> Result<(), String> {
         let bin = tools::python("cargo-lambda", CARGO_LAMBDA)?;
         fs::create_dir_all(self.into).map_err(|why| format!("{}: {why}", self.into.display()))?;
         let manifest = self.checkout.join("Cargo.toml");
         let (manifest, into) = (manifest.to_string_lossy(), self.into.to_string_lossy());
-        let mut arguments = vec!["lambda", "build", "--locked", "--manifest-path", &manifest, "--workspace"];
-        arguments.extend(NOT_DEPLOYED.iter().flat_map(|name| ["--exclude", name]));
+        let mut arguments = vec!["lambda", "build", "--locked", "--manifest-path", &manifest];
+        let packages = functions.iter().map(String::as_str).chain([EXAMPLES]);
+        arguments.extend(packages.flat_map(|name| ["--package", name]));
         arguments.extend(["--profile", self.profile, self.arch.flag(), "--lambda-dir", &into]);
         arguments.extend(only);
         let (path, flags) = (path_with(&bin)?, self.flags());

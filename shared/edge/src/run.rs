@@ -104,8 +104,8 @@ fn call_span(request: &Request) -> Span {
 }
 
 /// What AWS's clients are made with: this function's own role and region.
-#[expect(clippy::unused_async, reason = "where a role has to be asked for, those who call need not change")]
-pub async fn aws() -> SdkConfig {
+#[must_use]
+pub fn aws() -> SdkConfig {
     aws::config(&Settings::from_env())
 }
 
