@@ -101,3 +101,25 @@ test("somebody else's show is not there", async () => {
   await page.goto(`/organise/shows/${showId}`);
   await page.getByText("There is nothing here").waitFor();
 });
+
+test("whoever publishes finds it again in any browser, with the house to sell once more", async () => {
+  const name = `manager-${process.pid}`;
+  const organiser = await token(name, ["organiser"]);
+  const { venueId, categories } = await api("POST", "/v1/venues", { token: organiser, body: { name: "Kuppelsaal", city: "Hannover", timeZone: "Europe/Berlin", plan: plan() } });
+  const later = await api("POST", "/v1/events", { token: organiser, body: { title: "Nothing planned", category: "movies", city: "Hannover" } });
+  const { eventId } = await api("POST", "/v1/events", { token: organiser, body: { title: "Ein Abend im Mai", category: "concerts", city: "Hannover" } });
+  const day = 86_400_000;
+  await api("POST", `/v1/events/${eventId}/shows`, { token: organiser, body: { venueId, startsAt: new Date(Date.now() + 9 * day).toISOString(), onSaleAt: new Date(Date.now() + day).toISOString(), currency: "EUR", prices: Object.fromEntries(categories.map((it) => [it.categoryId, 4200])) } });
+  const { page, errors } = await person(browser);
+  await signIn(page, name, ["organiser"]);
+  await page.goto("/organise");
+  await page.getByRole("heading", { name: "Ein Abend im Mai" }).waitFor();
+  assert.deepEqual(await page.locator(".own h2").allTextContents(), ["Ein Abend im Mai", "Nothing planned"], "the newest first");
+  await page.goto(`/organise/new?event=${later.eventId}`);
+  await page.getByRole("button", { name: "Kuppelsaal, Hannover" }).click();
+  await page.getByLabel("Begins").fill("2031-05-04T19:30");
+  for (const label of ["Stalls", "Balcony"]) await page.getByLabel(label).fill("20");
+  await page.getByRole("button", { name: "Put on sale" }).click();
+  await page.getByText("Published.").waitFor();
+  assert.deepEqual(errors, []);
+});
