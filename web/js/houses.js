@@ -6,7 +6,7 @@ import { session } from "./session.js";
 /** @typedef {{venueId: string, name: string, timeZone: string, city: string, categories: {categoryId: string, name: string}[]}} House */
 
 /** Events that are looked through, the newest. */
-const EVENTS_MAX = 20;
+const EVENTS_MAX = 8;
 const HOUSES_MAX = 6;
 
 const name = () => `usher.houses.${session()?.sub ?? ""}`;

@@ -21,7 +21,7 @@ export default async function organise({ signal, title }) {
   const load = async (/** @type {string | undefined} */ cursor) => {
     more.disabled = true;
     const { events, nextCursor } = await get(`/v1/organiser/events?limit=${PAGE_EVENTS}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, signal);
-    list.append(...await Promise.all(events.map(async (/** @type {EventDetail} */ event) => card(event, await showsOf(event, signal)))));
+    list.append(...await Promise.all(events.map(async (/** @type {EventDetail} */ event) => card(event, (await get(`/v1/events/${event.eventId}/shows`, signal)).shows, signal))));
     more.dataset.cursor = nextCursor ?? "";
     more.hidden = !nextCursor;
     more.disabled = false;
@@ -33,21 +33,21 @@ export default async function organise({ signal, title }) {
     list.children.length ? [list, more] : empty(t("organise.none"), t("organise.noneWords"), create()));
 }
 
-/** @param {EventDetail} event @param {AbortSignal} signal @returns {Promise<{show: Show, sales: any}[]>} */
-async function showsOf(event, signal) {
-  const { shows } = await get(`/v1/events/${event.eventId}/shows`, signal);
-  const sales = await Promise.all(shows.slice(0, COUNTED_MAX).map((/** @type {Show} */ show) => call("GET", `/v1/shows/${show.showId}/sales`, { signal }).catch(() => null)));
-  return shows.map((/** @type {Show} */ show, /** @type {number} */ at) => ({ show, sales: sales[at] }));
-}
-
-/** @param {EventDetail} event @param {{show: Show, sales: any}[]} shows */
-function card(event, shows) {
+/** @param {EventDetail} event @param {Show[]} shows @param {AbortSignal} signal */
+function card(event, shows, signal) {
   return h("article", { class: "own" },
     h("div", { class: "thumb" }, poster(event)),
-    h("div", { class: "grow" }, h("h2", null, event.title), h("ul", null, shows.map(({ show, sales }) => {
-      const sold = sales?.seats.sold ?? 0;
-      const total = sales?.seats.total ?? 0;
-      return h("li", null, h("a", { href: `/organise/shows/${show.showId}` }, when(show.startsAt, show.timeZone, { dateStyle: "medium", timeStyle: "short" })),
-        h("span", { class: "dim" }, ` ${t(`board.status.${show.status}`)} `), sales && h("span", { class: "meter" }, h("i", { style: { width: `${total ? (100 * sold) / total : 0}%` } })), sales && h("span", { class: "dim small" }, ` ${number(sold)} / ${number(total)}`));
-    })), h("a", { class: "small", href: `/organise/new?event=${event.eventId}` }, t("organise.addShow"))));
+    h("div", { class: "grow" }, h("h2", null, event.title), h("ul", null, shows.map((show, at) => h("li", null,
+      h("a", { href: `/organise/shows/${show.showId}` }, when(show.startsAt, show.timeZone, { dateStyle: "medium", timeStyle: "short" })), h("span", { class: "dim" }, ` ${t(`board.status.${show.status}`)} `), at < COUNTED_MAX && meter(show, signal)))),
+    h("a", { class: "small", href: `/organise/new?event=${event.eventId}` }, t("organise.addShow"))));
+}
+
+/** How much of a show is sold, once that is known. @param {Show} show @param {AbortSignal} signal */
+function meter(show, signal) {
+  const [bar, words] = [h("i"), h("span", { class: "dim small" })];
+  call("GET", `/v1/shows/${show.showId}/sales`, { signal }).then(({ seats }) => {
+    bar.style.width = `${seats.total ? (100 * seats.sold) / seats.total : 0}%`;
+    words.textContent = ` ${number(seats.sold)} / ${number(seats.total)}`;
+  }, () => {});
+  return [h("span", { class: "meter" }, bar), words];
 }
