@@ -7,6 +7,9 @@ import { still } from "../dom.js";
 /** A seat is as large as this on the screen, at most. */
 const RADIUS_PIXELS_MAX = 26;
 const ZOOM_MILLIS = 380;
+/** Narrower windows have their buttons at the foot, which is so high. */
+const NARROW_PIXELS = 640;
+const FOOT_PIXELS = 44;
 /** Without moving for so long the map rests. */
 const REST_MILLIS = 160;
 const PADDING_PIXELS = 22;
@@ -18,6 +21,8 @@ export class Camera {
     this.signal = signal;
     this.scale = this.x = this.y = 0;
     this.width = this.height = 0;
+    /** What is kept free at the bottom when everything is in sight, in pixels. */
+    this.foot = 0;
     this.asked = false;
     this.moving = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -34,6 +39,7 @@ export class Camera {
     const middle = this.width ? this.plan(this.width / 2, this.height / 2) : null;
     this.width = width;
     this.height = height;
+    this.foot = width < NARROW_PIXELS ? FOOT_PIXELS : 0;
     if (middle) this.place(middle.x, middle.y, Math.max(this.scale, this.whole() * 0.9));
     else this.fit(true);
   }
@@ -42,7 +48,7 @@ export class Camera {
   whole() {
     const { w, h: height } = this.hall.box;
     const room = this.hall.radius * 2;
-    return Math.min((this.width - 2 * PADDING_PIXELS) / (w + room), (this.height - 2 * PADDING_PIXELS) / (height + room));
+    return Math.min((this.width - 2 * PADDING_PIXELS) / (w + room), (this.height - this.foot - 2 * PADDING_PIXELS) / (height + room));
   }
 
   /** @param {number} x @param {number} y */
@@ -71,7 +77,7 @@ export class Camera {
   /** @param {boolean} [atOnce] */
   fit(atOnce = false) {
     const { x, y, w, h: height } = this.hall.box;
-    this.travel(x + w / 2, y + height / 2, this.whole(), atOnce);
+    this.travel(x + w / 2, y + height / 2 + this.foot / 2 / this.whole(), this.whole(), atOnce);
   }
 
   /** @param {number} factor @param {number} [x] @param {number} [y] */

@@ -167,21 +167,27 @@ export class Painter extends Camera {
     const sold = section.counts.sold + section.counts.held;
     const lines = this.seen.sales
       ? [section.name, `${Math.round((100 * sold) / Math.max(1, section.total))} %`]
-      : [section.name, section.counts.available ? t("map.free", { n: section.counts.available }) : t("map.none"), section.counts.available && price ? money(price) : ""];
+      : [section.name, section.counts.available ? t("map.free", { n: section.counts.available }) : t("map.none"), section.counts.available && price ? money(price) : ""].filter(Boolean);
     const small = Math.max(8.5, size * 0.68);
-    const fits = lines.filter((line, at) => {
-      if (!line) return false;
-      g.font = `${at ? 500 : 700} ${at ? small : size}px system-ui, sans-serif`;
-      return at === 0 || (g.measureText(line).width < width - 4 && height > size + at * small * 1.25 + 6);
-    });
+    const font = (/** @type {number} */ at) => `${at ? 500 : 700} ${at ? small : size}px system-ui, sans-serif`;
+    while (lines.length && !this.hasRoom(section, Math.max(...lines.map((line, at) => { g.font = font(at); return g.measureText(line).width; })), size + (lines.length - 1) * small * 1.3)) lines.pop();
     const share = section.total ? section.counts.available / section.total : 0;
     const strong = this.seen.sales ? share < 0.5 : share > 0.25 && !this.isFaint(section);
     g.fillStyle = strong ? (colours.dark ? "#0d0912" : "#ffffff") : colours.ink;
-    const top = y - ((fits.length - 1) * small * 1.25) / 2;
-    fits.forEach((line, at) => {
-      g.font = `${at ? 500 : 700} ${at ? small : size}px system-ui, sans-serif`;
+    const top = y - ((lines.length - 1) * small * 1.25) / 2;
+    lines.forEach((line, at) => {
+      g.font = font(at);
       g.fillText(line, x, top + at * small * 1.3);
     });
+  }
+
+  /** Whether a text of this size fits into the middle of a section, corners and all. @param {Section} section @param {number} width @param {number} height */
+  hasRoom(section, width, height) {
+    // The ground reaches beyond the outline, and letters need not touch its edge.
+    const edge = this.hall.pitch * 0.62 - 2 / this.scale;
+    const [dx, dy] = [Math.max(0, width / 2 / this.scale - edge), Math.max(0, height / 2 / this.scale - edge)];
+    const [x, y] = section.middle;
+    return [[-dx, -dy], [dx, -dy], [dx, dy], [-dx, dy]].every(([cx, cy]) => isWithin(section.outline, x + cx, y + cy));
   }
 
   /** What a seat looks like here. @param {Section} section @param {number} at */
@@ -347,4 +353,14 @@ export class Painter extends Camera {
 function mixed(colour, ground, alpha) {
   const part = (/** @type {string} */ text, /** @type {number} */ at) => parseInt(text.slice(1 + 2 * at, 3 + 2 * at), 16);
   return `rgb(${[0, 1, 2].map((at) => Math.round(part(colour, at) * alpha + part(ground, at) * (1 - alpha))).join(" ")})`;
+}
+
+/** Whether a point is within an outline, whatever its shape. @param {import("./hall.js").Section["outline"]} outline @param {number} x @param {number} y */
+function isWithin(outline, x, y) {
+  let is = false;
+  outline.forEach(([x1, y1], at) => {
+    const [x2, y2] = outline[(at + 1) % outline.length];
+    if (y1 > y !== y2 > y && x < x1 + ((x2 - x1) * (y - y1)) / (y2 - y1)) is = !is;
+  });
+  return is;
 }
