@@ -5,26 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { PHONE, URL_BASE, api, launch, person, signIn, token } from "./browser.mjs";
-import { theatre } from "./stage.mjs";
+import { PHONE, api, launch, person, signIn, token } from "./browser.mjs";
+import { buy, theatre } from "./stage.mjs";
 
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
-
-/** Tickets that somebody bought, as their codes. */
-async function tickets(show, seatIds) {
-  const buyer = await token("guest");
-  const booking = await api("POST", `/v1/shows/${show}/holds`, { token: buyer, key: String(Math.random()), body: { seatIds } });
-  const { payment } = await api("POST", `/v1/bookings/${booking.bookingId}/confirm`, { token: buyer, body: {} });
-  await fetch(`${URL_BASE}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
-  for (let tries = 0; tries < 100; tries++) {
-    const answer = await api("GET", `/v1/bookings/${booking.bookingId}/tickets`, { token: buyer }).catch(() => null);
-    if (answer) return { codes: answer.tickets.map((it) => it.code), svgs: answer.tickets.map((it) => it.svg), cancel: () => api("DELETE", `/v1/bookings/${booking.bookingId}`, { token: buyer }) };
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("no tickets");
-}
 
 /** How many void bookings a gate knows of. */
 const revoked = (page) => page.evaluate(async () => {
@@ -43,7 +29,7 @@ async function scan(page, code, verdict) {
 
 test("a ticket lets somebody in once, and what is no ticket never", async () => {
   const [show, other] = [await theatre(), await theatre()];
-  const { codes } = await tickets(show, ["stalls:A:1", "stalls:A:2"]);
+  const codes = (await buy(show, "guest", ["stalls:A:1", "stalls:A:2"])).tickets.map((it) => it.code);
   const { page, errors } = await person(browser, { viewport: PHONE });
   await signIn(page, "usher", ["door"]);
   await page.goto(`/door/${show}`);
@@ -61,13 +47,13 @@ test("a ticket lets somebody in once, and what is no ticket never", async () => 
 
 test("without a network the gate decides by itself, remembers across a restart, and tells the platform later", async () => {
   const show = await theatre();
-  const { codes } = await tickets(show, ["stalls:B:1", "stalls:B:2", "stalls:B:3"]);
-  const back = await tickets(show, ["stalls:C:1"]);
+  const codes = (await buy(show, "guest", ["stalls:B:1", "stalls:B:2", "stalls:B:3"])).tickets.map((it) => it.code);
+  const back = await buy(show, "guest", ["stalls:C:1"]);
   const { page, context } = await person(browser);
   await signIn(page, "usher", ["door"]);
   await page.goto(`/door/${show}`);
   await scan(page, codes[0], "admitted");
-  await back.cancel();
+  await back.giveBack();
   // The list of void tickets comes along while there is a network.
   await page.evaluate(async () => { await navigator.serviceWorker.ready; });
   await page.reload();
@@ -81,7 +67,7 @@ test("without a network the gate decides by itself, remembers across a restart, 
   await scan(page, codes[1], "admitted");
   await page.getByText("decided here, without the network").first().waitFor();
   await scan(page, codes[1], "already-scanned");
-  await scan(page, back.codes[0], "revoked");
+  await scan(page, back.tickets[0].code, "revoked");
   // Switched off and on again, with no network: the page and what it knew are still there.
   await page.reload();
   await page.getByText("this gate decides").waitFor();
@@ -129,7 +115,7 @@ const look = (page, svg, { turn = 0, tilt = 0, blur = 0, noise = 0, blot = 0 }) 
 
 test("a ticket is read from a picture however it is held, and nothing is read where there is none", async () => {
   const show = await theatre();
-  const { codes: [code], svgs: [svg] } = await tickets(show, ["stalls:D:1"]);
+  const { tickets: [{ code, svg }] } = await buy(show, "guest", ["stalls:D:1"]);
   const { page } = await person(browser);
   await page.goto("/door");
   const read = () => page.evaluate(async () => {
@@ -153,7 +139,7 @@ test("a ticket is read from a picture however it is held, and nothing is read wh
 
 test("a ticket that is held before the camera lets somebody in, once", async () => {
   const show = await theatre();
-  const { svgs: [svg] } = await tickets(show, ["stalls:D:5"]);
+  const { tickets: [{ svg }] } = await buy(show, "guest", ["stalls:D:5"]);
   const artist = await person(browser);
   await artist.page.goto("/door");
   await look(artist.page, svg, { turn: 0.3, tilt: 0.1, noise: 15, blur: 0.5 });

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, URL_BASE, api, launch, person, signIn, token } from "./browser.mjs";
-import { theatre } from "./stage.mjs";
+import { DESKTOP, PHONE, api, launch, person, signIn, token } from "./browser.mjs";
+import { demo, settle, theatre } from "./stage.mjs";
 
 const WEB = new URL("../../web/", import.meta.url);
 /** What the buyer's whole path may weigh, compressed. */
@@ -97,10 +97,8 @@ const AS = { bookings: [AXE], pay: [AXE], ticket: [AXE], organise: ["demo-organi
 const held = async (show) => api("POST", `/v1/shows/${show}/best-available`, { token: await token(AXE), key: String(Math.random()), body: { quantity: 2 } });
 
 async function bought(show) {
-  const buyer = await token(AXE);
   const booking = await held(show);
-  const { payment } = await api("POST", `/v1/bookings/${booking.bookingId}/confirm`, { token: buyer, body: {} });
-  await fetch(`${URL_BASE}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
+  await settle(booking, await token(AXE));
   return booking;
 }
 
@@ -152,10 +150,9 @@ async function travel(page, box) {
 }
 
 test("the stadium's 50,000 seats move smoothly, from afar and from near", async () => {
-  const { events } = await api("GET", "/v1/events?category=sports");
-  const { shows } = await api("GET", `/v1/events/${events[0].eventId}/shows`);
+  const { show } = await demo("sports");
   const { page, errors } = await person(browser, { motion: "no-preference" });
-  await page.goto(`/shows/${shows[0].showId}`);
+  await page.goto(`/shows/${show}`);
   await page.waitForFunction(() => document.querySelector("canvas")?.view?.hall.asOf);
   const loaded = await page.evaluate(() => performance.getEntriesByType("resource").filter((it) => it.name.includes("/sections/")).length);
   assert.equal(loaded, 0, "from afar no seat is asked for");
