@@ -101,7 +101,7 @@ class Gate {
     this.state = h("p", { class: "fresh" });
     this.counts = h("dl", { class: "figures" });
     this.list = h("ol", { class: "recent" });
-    this.video = h("video", { playsinline: true, muted: true, "aria-label": t("door.camera") });
+    this.video = h("video", { hidden: true, playsinline: true, muted: true, "aria-label": t("door.camera") });
     this.name = localStorage.getItem("usher.gate") ?? "";
   }
 
@@ -187,6 +187,7 @@ class Gate {
       const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       this.stop = () => stream.getTracks().forEach((track) => track.stop());
       this.video.srcObject = stream;
+      this.video.hidden = false;
       await this.video.play();
     } catch {
       button.hidden = false;

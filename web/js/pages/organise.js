@@ -44,10 +44,10 @@ function card(event, shows, signal) {
 
 /** How much of a show is sold, once that is known. @param {Show} show @param {AbortSignal} signal */
 function meter(show, signal) {
-  const [bar, words] = [h("i"), h("span", { class: "dim small" })];
+  const [bar, words] = [h("i"), h("span", { class: "dim small" }, "\u00a0")];
   call("GET", `/v1/shows/${show.showId}/sales`, { signal }).then(({ seats }) => {
     bar.style.width = `${seats.total ? (100 * seats.sold) / seats.total : 0}%`;
-    words.textContent = ` ${number(seats.sold)} / ${number(seats.total)}`;
+    words.textContent = `${number(seats.sold)} / ${number(seats.total)}`;
   }, () => {});
   return [h("span", { class: "meter" }, bar), words];
 }
