@@ -192,3 +192,26 @@ test("the map is walked by keyboard alone, and says where one is", async () => {
   assert.match(await said(), /Row B · Seat 2 .*chosen.*1 place/);
   await page.getByText("Stalls · Row B · Seat 2").first().waitFor();
 });
+
+test("the map is moved by two fingers, and without motion for who wants none", async () => {
+  const show = await theatre();
+  const { page, context, errors } = await person(browser, { viewport: PHONE, touch: true, motion: "reduce" });
+  await page.goto(`/shows/${show}`);
+  await page.waitForFunction(() => document.querySelector("canvas")?.view?.hall.sections.every((it) => it.ready));
+  const view = () => page.evaluate(() => { const { view } = document.querySelector("canvas"); return { scale: view.scale, isWhole: view.scale === view.whole(), isTravelling: Boolean(view.trip) }; });
+  const before = await view();
+  const box = await page.locator("canvas").first().boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const fingers = await context.newCDPSession(page);
+  const touch = (type, apart) => fingers.send("Input.dispatchTouchEvent", { type, touchPoints: apart === undefined ? [] : [{ x: x - apart, y, id: 1 }, { x: x + apart, y, id: 2 }] });
+  await touch("touchStart", 30);
+  for (let apart = 34; apart <= 90; apart += 4) await touch("touchMove", apart);
+  await touch("touchEnd");
+  const near = await view();
+  assert.ok(near.scale > before.scale * 2, `${before.scale} ${near.scale}`);
+  assert.equal(await page.locator(".tray li").count(), 0, "two fingers choose nothing");
+  await page.getByRole("button", { name: "Show the whole house" }).tap();
+  const { isWhole, isTravelling } = await view();
+  assert.deepEqual({ isWhole, isTravelling }, { isWhole: true, isTravelling: false }, "at once");
+  assert.deepEqual(errors, []);
+});

@@ -115,6 +115,8 @@ class Gate {
     addEventListener("online", () => { this.reached(true); this.sync(); }, { signal });
     addEventListener("offline", () => this.reached(false), { signal });
     signal.addEventListener("abort", () => this.stop?.(), { once: true });
+    this.drawState();
+    this.drawCounts();
     this.begin();
     return h("div", { class: "page door" },
       h("div", { class: "bar" }, h("div", null, h("a", { class: "back", href: "/door" }, icon("back"), t("door.which")), h("h1", null, event.title), h("p", { class: "dim" }, when(show.startsAt, show.timeZone))), this.state),
@@ -176,8 +178,8 @@ class Gate {
   }
 
   drawCounts() {
-    const figure = (/** @type {string} */ name, /** @type {number} */ value) => h("div", null, h("dt", null, name), h("dd", null, number(value)));
-    set(this.counts, figure(t("door.here"), this.admitted), figure(t("door.untold"), this.waiting), this.all !== undefined && figure(t("door.all"), this.all));
+    const figure = (/** @type {string} */ name, /** @type {number | undefined} */ value) => h("div", null, h("dt", null, name), h("dd", null, value === undefined ? "…" : number(value)));
+    set(this.counts, figure(t("door.here"), this.admitted), figure(t("door.untold"), this.waiting), figure(t("door.all"), this.all));
     set(this.list, this.recent.map((it) => h("li", { class: it.result }, h("b", null, t(`door.${it.result}`)), " ", it.seat ?? "", it.offline ? h("small", null, ` ${t("door.byItself")}`) : "")));
   }
 
