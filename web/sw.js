@@ -1,7 +1,7 @@
 // Keeps the app's own files for when there is no network: what the door needs, and whatever else was opened. The network comes first, so nobody sees an old page who could have a new one.
 
 const KEPT = "usher-1";
-const DOOR = ["/", "/style.css", "/config.json", "/icon.svg", "/js/main.js", "/js/dom.js", "/js/i18n.js", "/js/api.js", "/js/config.js", "/js/session.js", "/js/parts.js", "/js/ticket.js", "/js/gate.js", "/js/pages/door.js", "/js/words/en.js", "/js/words/de.js", "/js/words/hi.js"];
+const DOOR = ["/", "/style.css", "/config.json", "/icon.svg", "/js/main.js", "/js/dom.js", "/js/i18n.js", "/js/api.js", "/js/config.js", "/js/session.js", "/js/parts.js", "/js/ticket.js", "/js/gate.js", "/js/qr/find.js", "/js/qr/decode.js", "/js/pages/door.js", "/js/words/en.js", "/js/words/de.js", "/js/words/hi.js"];
 /** So long the network may take before what is kept is shown. */
 const PATIENCE_MILLIS = 4000;
 

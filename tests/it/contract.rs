@@ -78,6 +78,34 @@ async fn ill_formed_ids_and_unknown_paths_are_problems_and_never_500() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_organiser_has_a_list_of_their_own_events_and_of_nobody_elses() {
+    let stage = Stage::open().await;
+    let rita = stage.person("rita", &["organiser"]);
+    let none = rita.get("/v1/organiser/events").await.expect(200);
+    assert_eq!(none, json!({"events": [], "nextCursor": null}));
+    let mut made = Vec::new();
+    for number in 1..=3 {
+        let event = json!({"title": format!("Act {number}"), "category": "movies", "city": "Pune"});
+        let first = rita.post_as(&format!("act {number}"), "/v1/events", &event).await.expect(201);
+        let again = rita.post_as(&format!("act {number}"), "/v1/events", &event).await.expect(201);
+        assert_eq!(first["eventId"], again["eventId"], "the same request is the same event");
+        made.push(first["eventId"].clone());
+        // What is made in one millisecond has no order.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    made.reverse();
+    let page = rita.get("/v1/organiser/events?limit=2").await.expect(200);
+    let rest = format!("/v1/organiser/events?limit=2&cursor={}", page["nextCursor"].as_str().unwrap());
+    let last = rita.get(&rest).await.expect(200);
+    let ids = |page: &Value| page["events"].as_array().unwrap().iter().map(|it| it["eventId"].clone()).collect();
+    let seen: [Vec<Value>; 2] = [ids(&page), ids(&last)];
+    assert_eq!((seen.concat(), &last["nextCursor"]), (made, &Value::Null));
+    let others = stage.person("rival", &["organiser"]).get(&rest).await.expect(200);
+    assert_eq!(others["events"], json!([]), "a cursor of somebody else leads to nothing of theirs");
+    stage.buyer("ada").get("/v1/organiser/events").await.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_buyers_bookings_come_newest_first_page_by_page() {
     let stage = Stage::open().await;
     let ada = stage.buyer("ada");

@@ -291,6 +291,10 @@ async fn organise(stage: &Stage, contract: &Contract) {
     contract.answers(route, 403, stage.buyer("ada").post("/v1/events", &event).await);
     contract.answers(route, 400, olga.post("/v1/events", &json!({})).await);
     let event = contract.answers(route, 201, olga.post("/v1/events", &event).await);
+    let own = "GET /v1/organiser/events";
+    contract.answers(own, 200, olga.get("/v1/organiser/events?limit=1").await);
+    contract.answers(own, 400, olga.get("/v1/organiser/events?cursor=AAAA").await);
+    contract.answers(own, 403, stage.buyer("ada").get("/v1/organiser/events").await);
     let mut show = json!({
         "venueId": created["venueId"], "startsAt": "2090-01-01T14:00:00Z", "onSaleAt": "2089-01-01T00:00:00Z",
         "currency": "INR", "prices": {"standard": 500}, "waitingRoom": {"enabled": true, "opensAt": "2089-01-01T00:00:00Z"},

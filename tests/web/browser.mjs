@@ -12,10 +12,11 @@ const FLAGS = [
 
 export const URL_BASE = process.env.USHER_URL ?? "http://127.0.0.1:3000";
 
-export function launch() {
+/** @param {string[]} [more] flags beside the usual ones */
+export function launch(more = []) {
   const executablePath = PLACES.find((place) => place && existsSync(place));
   if (!executablePath) throw new Error("no Chromium: install it, or say where it is in CHROMIUM");
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...more] });
 }
 
 export const PHONE = { width: 360, height: 740 };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { api, launch, person, signIn, token } from "./browser.mjs";
-import { plan, theatre } from "./stage.mjs";
+import { plan, settle, theatre } from "./stage.mjs";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -64,8 +64,7 @@ test("the board fills up as people buy, pauses and opens, blocks seats, exports,
   const buyer = await token("collector");
   const booking = await api("POST", `/v1/shows/${showId}/holds`, { token: buyer, key: "b1", body: { seatIds: ["stalls:A:1", "stalls:A:2"] } });
   await figure("Being paid", "2");
-  const { payment } = await api("POST", `/v1/bookings/${booking.bookingId}/confirm`, { token: buyer, body: {} });
-  await fetch(`${process.env.USHER_URL ?? "http://127.0.0.1:3000"}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
+  await settle(booking, buyer);
   await figure("Sold", "2");
   await figure("Taken", "₹1,800");
   await page.locator(".chart .line").waitFor();
@@ -100,4 +99,26 @@ test("somebody else's show is not there", async () => {
   await signIn(page, "stranger", ["organiser"]);
   await page.goto(`/organise/shows/${showId}`);
   await page.getByText("There is nothing here").waitFor();
+});
+
+test("whoever publishes finds it again in any browser, with the house to sell once more", async () => {
+  const name = `manager-${process.pid}`;
+  const organiser = await token(name, ["organiser"]);
+  const { venueId, categories } = await api("POST", "/v1/venues", { token: organiser, body: { name: "Kuppelsaal", city: "Hannover", timeZone: "Europe/Berlin", plan: plan() } });
+  const later = await api("POST", "/v1/events", { token: organiser, body: { title: "Nothing planned", category: "movies", city: "Hannover" } });
+  const { eventId } = await api("POST", "/v1/events", { token: organiser, body: { title: "Ein Abend im Mai", category: "concerts", city: "Hannover" } });
+  const day = 86_400_000;
+  await api("POST", `/v1/events/${eventId}/shows`, { token: organiser, body: { venueId, startsAt: new Date(Date.now() + 9 * day).toISOString(), onSaleAt: new Date(Date.now() + day).toISOString(), currency: "EUR", prices: Object.fromEntries(categories.map((it) => [it.categoryId, 4200])) } });
+  const { page, errors } = await person(browser);
+  await signIn(page, name, ["organiser"]);
+  await page.goto("/organise");
+  await page.getByRole("heading", { name: "Ein Abend im Mai" }).waitFor();
+  assert.deepEqual(await page.locator(".own h2").allTextContents(), ["Ein Abend im Mai", "Nothing planned"], "the newest first");
+  await page.goto(`/organise/new?event=${later.eventId}`);
+  await page.getByRole("button", { name: "Kuppelsaal, Hannover" }).click();
+  await page.getByLabel("Begins").fill("2031-05-04T19:30");
+  for (const label of ["Stalls", "Balcony"]) await page.getByLabel(label).fill("20");
+  await page.getByRole("button", { name: "Put on sale" }).click();
+  await page.getByText("Published.").waitFor();
+  assert.deepEqual(errors, []);
 });

@@ -1,27 +1,14 @@
 // The pictures of README.md, small enough to be kept: `node tests/web/pictures.mjs` with USHER_URL, after a change of the look.
 
 import { mkdirSync } from "node:fs";
-import { DESKTOP, URL_BASE, api, launch, person, signIn, token } from "./browser.mjs";
+import { DESKTOP, launch, person, signIn } from "./browser.mjs";
+import { crowd, demo } from "./stage.mjs";
 
 const FOLDER = new URL("../../docs/screenshots/", import.meta.url).pathname;
 mkdirSync(FOLDER, { recursive: true });
 const browser = await launch();
 
-const first = async (category) => {
-  const { events } = await api("GET", `/v1/events?category=${category}`);
-  return (await api("GET", `/v1/events/${events[0].eventId}/shows`)).shows[0].showId;
-};
-const [theatre, stadium] = [await first("theatre"), await first("sports")];
-
-async function sell(show, people, quantity) {
-  for (let n = 0; n < people; n++) {
-    const buyer = await token(`crowd-${n}-${process.pid}`);
-    const booking = await api("POST", `/v1/shows/${show}/best-available`, { token: buyer, key: `c${n}`, body: { quantity: quantity(n) } }).catch(() => null);
-    if (!booking || n % 6 === 5) continue;
-    const { payment } = await api("POST", `/v1/bookings/${booking.bookingId}/confirm`, { token: buyer, body: {} });
-    await fetch(`${URL_BASE}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
-  }
-}
+const [{ show: theatre }, { show: stadium }] = [await demo("theatre"), await demo("sports")];
 
 async function picture(name, options, act) {
   const { context, page } = await person(browser, options);
@@ -30,7 +17,7 @@ async function picture(name, options, act) {
   await context.close();
 }
 
-await sell(theatre, 45, (n) => 1 + ((n * 7) % 5));
+await crowd(theatre, 45, 6);
 await picture("home", { viewport: DESKTOP }, async (page) => { await page.goto("/"); await page.locator(".event .stub").first().waitFor(); await page.waitForTimeout(500); });
 await picture("stadium", { viewport: DESKTOP, dark: true }, async (page) => { await page.goto(`/shows/${stadium}`); await page.waitForTimeout(1500); });
 await picture("seats", { viewport: DESKTOP }, async (page) => {

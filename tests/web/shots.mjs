@@ -1,30 +1,23 @@
 // A picture of every page, in light and dark, on a phone and on a desk: `cargo xtask web --shots DIR`. They are for looking at.
 
 import { join } from "node:path";
-import { DESKTOP, PHONE, URL_BASE, api, launch, person, signIn, token } from "./browser.mjs";
+import { DESKTOP, PHONE, launch, person, signIn } from "./browser.mjs";
+import { buy, crowd, demo, plan, theatre as stage } from "./stage.mjs";
 
 const folder = process.argv[2] ?? ".";
 const only = process.argv.slice(3);
 const browser = await launch();
 
-const first = async (category) => {
-  const { events } = await api("GET", `/v1/events?category=${category}`);
-  const { shows } = await api("GET", `/v1/events/${events[0].eventId}/shows`);
-  return { event: events[0].eventId, show: shows[0].showId };
-};
-const theatre = await first("theatre");
-const stadium = await first("sports");
-
-/** Sells some of the theatre, so that a board has something to show. */
-async function sell() {
-  for (let n = 0; n < 14; n++) {
-    const buyer = await token(`crowd-${n}-${process.pid}`);
-    const booking = await api("POST", `/v1/shows/${theatre.show}/best-available`, { token: buyer, key: `c${n}`, body: { quantity: 1 + ((n * 7) % 5) } }).catch(() => null);
-    if (!booking || n % 5 === 4) continue;
-    const { payment } = await api("POST", `/v1/bookings/${booking.bookingId}/confirm`, { token: buyer, body: {} });
-    await fetch(`${URL_BASE}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
-  }
-}
+const theatre = await demo("theatre");
+const stadium = await demo("sports");
+await crowd(theatre.show, 14, 5);
+const soon = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
+const room = await stage({ waitingRoom: { enabled: true, opensAt: soon(1) } });
+const presale = await stage({ onSaleAt: soon(24) });
+const parlour = await stage({}, (plan) => { plan.zones[0].rows.splice(1); plan.zones[0].rows[0].seats.splice(2); plan.zones.splice(1); plan.categories.splice(1); });
+await buy(parlour, "zoe", ["stalls:A:1", "stalls:A:2"]);
+const gate = await stage();
+const { tickets: [ticket] } = await buy(gate, "guest", ["stalls:E:7"]);
 
 /** Each page, and what somebody does there before the picture. @type {Record<string, {path?: string, as?: [string, string[]], act?: (page: any) => Promise<unknown>, whole?: boolean}>} */
 const PAGES = {
@@ -60,12 +53,16 @@ const PAGES = {
   signin: { path: "/signin" },
   pay: { as: ["painter", []], act: (page) => hold(page) },
   declined: { as: ["painter2", []], act: async (page) => { await hold(page); await page.getByText("is declined").click(); await page.getByRole("button", { name: /^Pay/ }).click(); await page.getByText("You can try").waitFor(); } },
-  ticket: { as: ["painter3", []], whole: true, act: async (page) => { await buy(page); } },
-  cancel: { as: ["painter4", []], act: async (page) => { await buy(page); await page.getByRole("button", { name: "Cancel this booking" }).click(); await page.waitForTimeout(300); } },
+  ticket: { as: ["painter3", []], whole: true, act: async (page) => { await purchase(page); } },
+  cancel: { as: ["painter4", []], act: async (page) => { await purchase(page); await page.getByRole("button", { name: "Cancel this booking" }).click(); await page.waitForTimeout(300); } },
   bookings: { as: ["painter3", []], path: "/bookings" },
   missing: { path: "/nowhere" },
+  queue: { as: ["painter5", []], path: `/shows/${room}/queue`, whole: true, act: (page) => page.getByText("Is it fair?").click() },
+  presale: { path: `/shows/${presale}`, whole: true },
+  waitlist: { as: ["painter6", []], path: `/shows/${parlour}`, whole: true, act: async (page) => { await page.getByLabel("How many together").selectOption("1"); await page.getByRole("button", { name: "Put my name down" }).click(); await page.getByText("Your name is on the list").waitFor(); } },
+  door: { as: ["door-staff", ["door"]], path: `/door/${gate}`, act: async (page) => { await page.getByRole("textbox", { name: "Code of a ticket" }).fill(ticket.code); await page.getByRole("button", { name: "Check" }).click(); await page.locator(".verdict.admitted, .verdict.already-scanned").waitFor(); } },
   organise: { as: ["demo-organiser", ["organiser"]], path: "/organise", whole: true },
-  publish: { as: ["demo-organiser", ["organiser"]], path: "/organise/new", whole: true, act: async (page) => { const { plan } = await import("./stage.mjs"); const faulty = plan(); faulty.zones[0].rows[2].seats[4].category = "Loge"; await page.getByLabel("Name of the house").fill("Opera"); await page.getByLabel("City").first().fill("Wien"); await page.locator("#plan-file").setInputFiles({ name: "opera.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(faulty)) }); await page.getByRole("button", { name: "Use this house" }).click(); await page.getByText("The plan has").waitFor(); } },
+  publish: { as: ["demo-organiser", ["organiser"]], path: "/organise/new", whole: true, act: async (page) => { const faulty = plan(); faulty.zones[0].rows[2].seats[4].category = "Loge"; await page.getByLabel("Name of the house").fill("Opera"); await page.getByLabel("City").first().fill("Wien"); await page.locator("#plan-file").setInputFiles({ name: "opera.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(faulty)) }); await page.getByRole("button", { name: "Use this house" }).click(); await page.getByText("The plan has").waitFor(); } },
   board: { as: ["demo-organiser", ["organiser"]], path: `/organise/shows/${theatre.show}`, whole: true, act: (page) => page.waitForTimeout(2500) },
   "call-off": { as: ["demo-organiser", ["organiser"]], path: `/organise/shows/${theatre.show}`, act: async (page) => { await page.getByRole("button", { name: /Cancel the show/ }).click(); await page.waitForTimeout(500); } },
 };
@@ -77,14 +74,13 @@ async function hold(page) {
   await page.getByRole("button", { name: /^Pay/ }).waitFor();
 }
 
-async function buy(page) {
+async function purchase(page) {
   await hold(page);
   await page.getByRole("button", { name: /^Pay/ }).click();
   await page.locator(".stub-card img").first().waitFor();
   await page.waitForTimeout(400);
 }
 
-await sell();
 for (const [name, { path, as, act, whole }] of Object.entries(PAGES)) {
   if (only.length && !only.includes(name)) continue;
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESKTOP })) {

@@ -1,6 +1,6 @@
 // Shows for tests to play with: each test has one of its own.
 
-import { api, token } from "./browser.mjs";
+import { URL_BASE, api, token } from "./browser.mjs";
 
 /** A small theatre in the open format: rows A to N of fifteen seats, a balcony. */
 export function plan() {
@@ -35,4 +35,39 @@ export async function theatre(more = {}, rebuild = undefined) {
     body: { venueId, startsAt: new Date(Date.now() + 30 * day).toISOString(), onSaleAt: new Date(Date.now() - day).toISOString(), currency: "INR", prices: Object.fromEntries(categories.map(({ categoryId }, at) => [categoryId, 90_000 - at * 40_000])), ...more },
   });
   return show.showId;
+}
+
+/** Pays for a hold with a card that pays at once. @param {{bookingId: string}} booking @param {string} buyer their token */
+export async function settle({ bookingId }, buyer) {
+  const { payment } = await api("POST", `/v1/bookings/${bookingId}/confirm`, { token: buyer, body: {} });
+  await fetch(`${URL_BASE}/sandbox/stripe/v1/payment_intents/${payment.intentId}/confirm`, { method: "POST", body: new URLSearchParams({ payment_method: "pm_card_visa", client_secret: payment.clientSecret }) });
+}
+
+/** Buys these seats, as the tickets and a way to give them back. */
+export async function buy(show, sub, seatIds) {
+  const buyer = await token(sub);
+  const booking = await api("POST", `/v1/shows/${show}/holds`, { token: buyer, key: crypto.randomUUID(), body: { seatIds } });
+  await settle(booking, buyer);
+  for (let tries = 0; tries < 100; tries++) {
+    const answer = await api("GET", `/v1/bookings/${booking.bookingId}/tickets`, { token: buyer }).catch(() => null);
+    if (answer) return { tickets: answer.tickets, giveBack: () => api("DELETE", `/v1/bookings/${booking.bookingId}`, { token: buyer }) };
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`no tickets of ${booking.bookingId}`);
+}
+
+/** What the demo has of a kind, as its event and first show. */
+export async function demo(category) {
+  const { events } = await api("GET", `/v1/events?category=${category}`);
+  const { shows } = await api("GET", `/v1/events/${events[0].eventId}/shows`);
+  return { event: events[0].eventId, show: shows[0].showId };
+}
+
+/** Sells a part of a show to many; every so many of them do not pay. */
+export async function crowd(show, people, unpaid) {
+  for (let n = 0; n < people; n++) {
+    const buyer = await token(`crowd-${n}-${process.pid}`);
+    const booking = await api("POST", `/v1/shows/${show}/best-available`, { token: buyer, key: `c${n}`, body: { quantity: 1 + ((n * 7) % 5) } }).catch(() => null);
+    if (booking && n % unpaid !== unpaid - 1) await settle(booking, buyer);
+  }
 }

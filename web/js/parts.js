@@ -5,7 +5,7 @@ import { away, countdown, knows, money, t } from "./i18n.js";
 import { once } from "./api.js";
 
 /** What stands while a page is on its way: as high as most pages, so that nothing jumps. */
-export const frame = () => h("div", { class: "page frame", "aria-busy": "true", "aria-label": t("loading") }, h("div", { class: "bone tall" }), h("div", { class: "bone" }), h("div", { class: "bone" }));
+export const frame = () => h("div", { class: "page frame", role: "status", "aria-busy": "true", "aria-label": t("loading") }, h("div", { class: "bone tall" }), h("div", { class: "bone" }), h("div", { class: "bone" }));
 
 /**
  * A sentence a person can act on, for every problem the API knows.

@@ -25,6 +25,7 @@ export function waitlist({ show, categories, limit, signal, go }) {
       button.disabled = true;
       try {
         tell(await call("POST", path, { body: { quantity: Number(quantity.value), ...(category.value ? { category: category.value } : {}), ...(accessible.checked ? { accessible: true } : {}) }, repeatable: true, signal }));
+        follow();
       } catch (why) {
         set(news, notice(why instanceof Problem && why.slug === "not-sold-out" ? "info" : "bad", sentence(why)));
       }
@@ -41,7 +42,11 @@ export function waitlist({ show, categories, limit, signal, go }) {
     }
   };
 
+  let told = "";
   const tell = (/** @type {any} */ entry) => {
+    const state = `${entry.state} ${entry.position} ${entry.bookingId}`;
+    if (state === told) return;
+    told = state;
     if (entry.state === "OFFERED" && entry.bookingId) {
       set(box, h("h2", null, icon("spark"), t("waitlist.offered")), h("p", null, t("waitlist.until", { when: when(entry.expiresAt, undefined, { hour: "numeric", minute: "2-digit" }) })), h("a", { class: "button primary", href: `/bookings/${entry.bookingId}/pay` }, t("booking.pay")));
     } else if (entry.state === "WAITING") {
@@ -49,17 +54,21 @@ export function waitlist({ show, categories, limit, signal, go }) {
     } else form();
   };
 
-  form();
-  (async () => {
-    if (!session()) return;
-    while (!signal.aborted) {
-      if (!document.hidden) {
-        const entry = await get(path, signal).catch(() => null);
-        if (!entry) return;
-        if (["WAITING", "OFFERED"].includes(entry.state)) tell(entry);
-      }
-      await pause(EVERY_MILLIS, signal);
+  let following = false;
+  /** Until there is no name of theirs on the list. */
+  const follow = async () => {
+    if (following) return;
+    following = true;
+    while (following && !signal.aborted) {
+      const entry = document.hidden ? null : await get(path, signal).catch((why) => why);
+      if (signal.aborted) return;
+      if (entry?.state) tell(entry);
+      if (entry?.status === 404 || (entry?.state && !["WAITING", "OFFERED"].includes(entry.state))) following = false;
+      else await pause(EVERY_MILLIS, signal);
     }
-  })();
+  };
+
+  form();
+  if (session()) follow();
   return box;
 }

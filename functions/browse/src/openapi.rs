@@ -293,6 +293,17 @@ fn publishing() -> Vec<Operation> {
             "The event",
             &event_example(),
         ),
+        Operation::new("GET /v1/organiser/events", "listOwnEvents", "organise", "Your events, newest first")
+            .about("Also those that are over or have no show yet.")
+            .organiser()
+            .paged(20)
+            .stored()
+            .answers(
+                200,
+                "OwnEventPage",
+                "A page of your events",
+                &json!({"events": [event_example()], "nextCursor": null}),
+            ),
         create("POST /v1/events/{eventId}/shows", "createShow", "Publish a show of your event")
             .takes("ShowCommand", true, &show)
             .refuses(&["not-found"])

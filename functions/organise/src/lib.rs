@@ -73,6 +73,7 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     match call.route() {
         "POST /v1/venues" => venues::create(app, call).await,
         "POST /v1/events" => events::create(app, call).await,
+        "GET /v1/organiser/events" => events::own(app, call).await,
         "POST /v1/events/{eventId}/shows" => shows::create(app, call).await,
         "PATCH /v1/shows/{showId}" => shows::change(app, call).await,
         "POST /v1/shows/{showId}/blocks" => blocks::change(app, call).await,

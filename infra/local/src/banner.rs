@@ -47,7 +47,7 @@ pub fn banner(platform: &Platform) -> String {
     let directory = platform.directory();
     let lines: Vec<String> = steps(&platform.base_url()).iter().map(|step| format!("    {step}")).collect();
     format!(
-        "\n  Usher is running at {url}\n\n  data     {data}\n  tickets  {tickets}\n  mail     {mail}\n\n  \
+        "\n  Usher is running at {url}\n\n  web app  {url}/\n  develop  {url}/dev\n  data     {data}\n  tickets  {tickets}\n  mail     {mail}\n\n  \
          Browse, hold, pay, and open the ticket:\n\n{lines}\n\n  Ctrl-C stops it.\n",
         url = platform.base_url(),
         data = directory.display(),

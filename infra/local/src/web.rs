@@ -39,6 +39,8 @@ struct Files;
 pub(crate) struct Web {
     config: Bytes,
     policy: String,
+    /// Whether the live map's connections are opened here, at the host that a page came from.
+    live_is_here: bool,
     /// Files as they were compressed last, by the digest of what they say.
     compressed: Mutex<HashMap<[u8; 32], Bytes>>,
 }
@@ -54,10 +56,11 @@ impl Web {
             Some(path) => read_config(path)?,
         };
         let policy = policy(&config);
+        let live_is_here = config.pointer("/live").and_then(Value::as_str).is_some_and(|live| live.starts_with('/'));
         if HeaderValue::from_str(&policy).is_err() {
             return Err(StartError(format!("{CONFIG_FILE}: an address in it cannot stand in a header")));
         }
-        Ok(Self { config: config.to_string().into(), policy, compressed: Mutex::default() })
+        Ok(Self { config: config.to_string().into(), policy, live_is_here, compressed: Mutex::default() })
     }
 
     /// The answer to a request that no other route took; `None` when it is not for the app.
@@ -112,12 +115,23 @@ impl Web {
         if found.kind.starts_with("text/html") {
             set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
             set(header::HeaderName::from_static("permissions-policy"), "camera=(self), geolocation=(), microphone=()");
-            set(header::CONTENT_SECURITY_POLICY, &self.policy);
+            set(header::CONTENT_SECURITY_POLICY, &self.policy_for(headers));
         }
         if gzip {
             set(header::CONTENT_ENCODING, "gzip");
         }
         response
+    }
+
+    /// The policy of a page. That `'self'` has WebSockets in it is not known to every browser.
+    fn policy_for(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+        match host.filter(|_| self.live_is_here) {
+            Some(host) => {
+                self.policy.replacen("connect-src 'self'", &format!("connect-src 'self' ws://{host} wss://{host}"), 1)
+            }
+            None => self.policy.clone(),
+        }
     }
 
     fn compress(&self, found: &Found) -> Bytes {
@@ -188,6 +202,7 @@ fn local_config(settings: &Values) -> Value {
     let keys: Vec<String> = key.map(digits).into_iter().collect();
     json!({
         "api": "",
+        "live": "/live",
         "signIn": {"kind": "dev"},
         "payment": {"kind": "sandbox", "url": "/sandbox/stripe/v1"},
         "ticketKeys": keys,
@@ -196,7 +211,7 @@ fn local_config(settings: &Values) -> Value {
 
 /// Nothing but what the app itself is made of, and the services that its configuration names.
 fn policy(config: &Value) -> String {
-    let named = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).filter(|text| text.starts_with("http"));
+    let named = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).filter(|text| text.contains("://"));
     let (mut connect, mut script, mut frame) = ("'self'".to_owned(), "'self'".to_owned(), String::new());
     for origin in [named("/api"), named("/live"), named("/signIn/issuer"), named("/payment/url")].into_iter().flatten()
     {
@@ -216,6 +231,11 @@ fn policy(config: &Value) -> String {
         "default-src 'none'; script-src {script}; style-src 'self'; img-src 'self' data: blob:; connect-src {connect}{frame}; \
          media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+}
+
+/// Whether a header's host, with or without a port, can stand in a policy as it is.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte))
 }
 
 /// Scheme, host and port.
@@ -275,14 +295,27 @@ mod tests {
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
         let config = json!({
-            "api": "https://api.example/v1", "payment": {"kind": "stripe"}, "signIn": {"issuer": "https://id.example/pool"},
+            "api": "https://api.example/v1", "live": "wss://live.example/live", "payment": {"kind": "stripe"},
+            "signIn": {"issuer": "https://id.example/pool"},
         });
         let policy = super::policy(&config);
         assert!(
-            policy.contains("connect-src 'self' https://api.example https://id.example https://api.stripe.com;"),
+            policy.contains(
+                "connect-src 'self' https://api.example wss://live.example https://id.example https://api.stripe.com;"
+            ),
             "{policy}"
         );
         assert!(policy.contains("script-src 'self' https://js.stripe.com;"), "{policy}");
+    }
+
+    #[test]
+    fn the_live_map_is_where_the_page_came_from_and_no_header_adds_to_the_policy() {
+        for (host, named) in [("127.0.0.1:3000", true), ("[::1]:8080", true), ("a; script-src *", false)] {
+            let answer = get("/", &[BROWSER, ("host", host)]).unwrap();
+            let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+            let live = format!("connect-src 'self' ws://{host} wss://{host};");
+            assert_eq!((policy.contains(&live), policy.contains("script-src *")), (named, false), "{policy}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     run::{run, run_with},
     template::template,
     tools,
+    web::{Web, web},
 };
 
 /// The version of cargo-deny that checks licences and sources.
@@ -17,6 +18,7 @@ pub(crate) fn ci() -> Result<(), String> {
     let denied = run_with("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &DOCS)
         .and_then(|()| run("tests", "cargo", &["test", "--workspace", "--locked"]))
         .and_then(|()| dynamodb_local())
+        .and_then(|()| web(&Web::default()))
         .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))

@@ -17,11 +17,13 @@ const BROWSER_VARIABLE: &str = "CHROMIUM";
 /// Where Linux distributions put it.
 const BROWSERS: [&str; 4] =
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium"];
-/// Holds of the second platform, in seconds: as long as it takes to watch one end.
-const SHORT_HOLD_SECONDS: &str = "5";
+/// A platform whose holds last, in seconds, as long as it takes to watch one end.
+const HASTY: [(&str, &str); 1] = [("HOLD_TTL_SECONDS", "5")];
+/// Holds of one person after which a platform that is suspicious asks for work.
+const CHURN_HOLDS_MAX: &str = "2";
 
 /// What to run beside the tests.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Web {
     /// Takes a picture of every page, light and dark, on a phone and on a desk, and puts them here.
     #[arg(long)]
@@ -39,29 +41,24 @@ pub(crate) fn web(arguments: &Web) -> Result<(), String> {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     run("types", path("node_modules/.bin/tsc"), &["-p", &path("tsconfig.json")])?;
     let house = Embedded::start(&[])?;
-    let hasty = Embedded::start_with(&["--no-demo".to_owned()], &[("HOLD_TTL_SECONDS", SHORT_HOLD_SECONDS)])?;
-    let variables = [(BROWSER_VARIABLE, &*browser), ("USHER_URL", &*house.url), ("USHER_HASTY_URL", &*hasty.url)];
+    let empty = ["--no-demo".to_owned()];
+    let hasty = Embedded::start_with(&empty, &HASTY)?;
+    // As deployed: it has an account at a payment provider, and it is wary.
+    let deployed = [("CHURN_HOLDS_MAX", CHURN_HOLDS_MAX), ("WEB_CONFIG", &*path("deployed.config.json"))];
+    let deployed = Embedded::start_with(&empty, &deployed)?;
+    let variables = [
+        (BROWSER_VARIABLE, &*browser),
+        ("USHER_URL", &*house.url),
+        ("USHER_HASTY_URL", &*hasty.url),
+        ("USHER_DEPLOYED_URL", &*deployed.url),
+    ];
     if let Some(shots) = &arguments.shots {
         fs::create_dir_all(shots).map_err(|why| format!("{}: {why}", shots.display()))?;
         return run_with("pictures", "node", &[&path("shots.mjs"), &shots.to_string_lossy()], &variables);
     }
-    let mut tests: Vec<String> = ["--test", "--test-reporter=spec", "--test-concurrency=1"].map(str::to_owned).into();
-    tests.extend(arguments.only.iter().map(|only| format!("--test-name-pattern={only}")));
-    tests.extend(test_files(&folder)?);
-    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+    let all = path("all.mjs");
+    let tests: Vec<&str> = [&*all].into_iter().chain(arguments.only.as_deref()).collect();
     run_with("the web app in Chromium", "node", &tests, &variables)
-}
-
-/// The tests' files, in the order of their names.
-fn test_files(folder: &Path) -> Result<Vec<String>, String> {
-    let entries = fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut files: Vec<String> = paths
-        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
-        .map(|path| path.to_string_lossy().into_owned())
-        .collect();
-    files.sort();
-    Ok(files)
 }
 
 /// A Chromium: the one that is named, the machine's, or else, as root on a Debian, one that is installed now.

@@ -204,7 +204,7 @@ impl Store {
     ) -> Result<Vec<(&'a Entry, Listed)>, StoreError> {
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.event).collect();
         let ids: Vec<_> = ids.into_iter().collect();
-        let events = self.listed_by_id(&ids).await?;
+        let events = self.listed_by_id(&ids, false).await?;
         let is_first = |entry: &Entry, listed: &Listed| {
             search.shows_of(listed).first().is_some_and(|(show, _)| day(show.starts_at) == entry.date)
         };

@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use domain::{
-    Error, StoreError,
+    Error, StoreError, Timestamp,
     catalogue::{Event, Listed, ListedShow, ListedVenue},
-    ids::EventId,
+    ids::{EventId, UserId},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
-    codec::{Item, decode, key_of, n},
-    created::Fingerprinted,
+    call::read_failed,
+    codec::{Item, decode, encode, key_attributes, key_of, n, s},
+    created::{Fingerprinted, same_request},
     expression::Update,
-    keys::Key,
+    keys::{self, Key, fold},
+    transact::{Ended, Transaction},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -60,10 +62,14 @@ impl Store {
     }
 
     /// The events of these ids with their lists of shows; those that do not exist are left out.
-    pub(crate) async fn listed_by_id(&self, ids: &[EventId]) -> Result<HashMap<EventId, Listed>, StoreError> {
+    pub(crate) async fn listed_by_id(
+        &self,
+        ids: &[EventId],
+        consistent: bool,
+    ) -> Result<HashMap<EventId, Listed>, StoreError> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::Event(*id)).collect();
         let mut events = HashMap::with_capacity(ids.len());
-        for item in self.batch_get(&keys, false).await? {
+        for item in self.batch_get(&keys, consistent).await? {
             if let Key::Event(id) = key_of(&item)? {
                 events.insert(id, listed(item)?);
             }
@@ -71,15 +77,58 @@ impl Store {
         Ok(events)
     }
 
-    /// Puts a new event. Answers the event as it is: `event`, or what an earlier attempt of the same request put.
+    /// A page of an organiser's events with their lists of shows, newest first, from behind `after` (created, event); with
+    /// where to go on.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn events_of(
+        &self,
+        owner: &UserId,
+        after: Option<(Timestamp, EventId)>,
+        limit: u32,
+    ) -> Result<(Vec<Listed>, Option<(Timestamp, EventId)>), StoreError> {
+        let start = after.map(|(created, event)| key_attributes(&Key::Owned(owner.clone(), created, event)));
+        let query = self.client.query().table_name(&*self.table).consistent_read(true).scan_index_forward(false);
+        let query =
+            query.key_condition_expression("PK = :pk").expression_attribute_values(":pk", s(keys::owned(owner)));
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let answer = query.set_exclusive_start_key(start).limit(limit).send().await.map_err(read_failed)?;
+        let position = |item: &Item| match key_of(item)? {
+            Key::Owned(_, created, event) => Ok((created, event)),
+            other => Err(StoreError::Corrupt(format!("{other:?} among an organiser's events"))),
+        };
+        let page: Vec<_> = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
+        let ids: Vec<EventId> = page.iter().map(|(_, id)| *id).collect();
+        let mut events = self.listed_by_id(&ids, true).await?;
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(|key| position(&key));
+        Ok((ids.iter().filter_map(|id| events.remove(id)).collect(), next.transpose()?))
+    }
+
+    /// Puts a new event, and its place among its owner's. Answers the event as it is: `event`, or what an earlier attempt of
+    /// the same request put.
     ///
     /// # Errors
     /// `idempotency-mismatch` when another request has the id; the table's.
     pub async fn create_event(&self, event: &Event, fingerprint: &str) -> Result<Listed, Error> {
         let Listed { event, venues, shows, version } = Listed::new(event.clone());
+        let (id, owned) = (event.id, Key::Owned(event.owner.clone(), event.created_at, event.id));
         let item = EventItem { event, venues, shows, version, fingerprint: fingerprint.to_owned() };
-        let EventItem { event, venues, shows, version, .. } = self.create(&Key::Event(item.event.id), item).await?;
-        Ok(Listed { event, venues, shows, version })
+        let transaction =
+            Transaction::default().create(encode(&Key::Event(id), &item)?)?.write(key_attributes(&owned))?;
+        match self.transact(&transaction, fold(id.uuid().as_bytes(), u16::MAX)).await? {
+            Ended::Applied => {
+                let EventItem { event, venues, shows, version, .. } = item;
+                Ok(Listed { event, venues, shows, version })
+            }
+            Ended::Refused(met) => {
+                let known = met.into_iter().next().flatten();
+                let known = known.ok_or_else(|| StoreError::Corrupt(format!("{id} was not returned")))?;
+                same_request(&decode::<EventItem>(known.clone())?, fingerprint)?;
+                Ok(listed(known)?)
+            }
+            Ended::Conflict => Err(StoreError::Throttled.into()),
+        }
     }
 }
 

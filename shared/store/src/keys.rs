@@ -61,6 +61,8 @@ pub enum Key {
     PlanSection(VenueId, u32, SectionId),
     /// An event.
     Event(EventId),
+    /// An event among its organiser's, under the time it was created.
+    Owned(UserId, Timestamp, EventId),
     /// A show.
     Show(ShowId),
     /// An event in a month of the whole catalogue: `2026-11`, then the date it is first on.
@@ -151,6 +153,8 @@ impl Key {
                 (format!("PLAN#{venue}#{version}"), format!("SECTION#{section}"))
             }
             Self::Event(event) => (format!("EVENT#{event}"), "EVENT".to_owned()),
+            // Fifteen digits, as for revocations.
+            Self::Owned(owner, at, event) => (owned(owner), format!("{:015}#{event}", millis(*at))),
             Self::Show(show) => (format!("SHOW#{show}"), "SHOW".to_owned()),
             Self::All(month, entry) => (format!("ALL#{month}"), entry.to_string()),
             Self::City(city, month, entry) => (format!("CITY#{city}#{month}"), entry.to_string()),
@@ -233,6 +237,10 @@ impl Key {
                     }
                 }
                 "EVENT" => Self::Event(id(rest)?),
+                "OWNER" => {
+                    let [at, event] = split(sk)?;
+                    Self::Owned(id(rest)?, from_millis(id(at)?)?, id(event)?)
+                }
                 "SHOW" => Self::Show(id(rest)?),
                 "ALL" => Self::All(rest.to_owned(), entry(sk)?),
                 "CITY" => {
@@ -340,6 +348,12 @@ pub fn waitlist(show: ShowId, shard: u16) -> String {
 
 fn waitlist_of(show: ShowId, user: &UserId) -> String {
     waitlist(show, fold(user.as_str().as_bytes(), WAITLIST_SHARDS))
+}
+
+/// Partition of an organiser's events.
+#[must_use]
+pub fn owned(owner: &UserId) -> String {
+    format!("OWNER#{owner}")
 }
 
 /// Partition of the whole catalogue's `month`.
@@ -541,6 +555,8 @@ mod tests {
             (venue(), any::<u32>(), slug())
                 .prop_map(|(venue, version, section)| Key::PlanSection(venue, version, section)),
             uuids().prop_map(|id| Key::Event(EventId::from_uuid(id))),
+            (user(), 0..4_102_444_800_000i64, uuids())
+                .prop_map(|(owner, at, id)| { Key::Owned(owner, from_millis(at).unwrap(), EventId::from_uuid(id)) }),
             show().prop_map(Key::Show),
             (months, entries()).prop_map(|(month, entry)| Key::All(month, entry)),
             ("[a-z一-龥-]{1,20}", months, entries()).prop_map(|(city, month, entry)| Key::City(city, month, entry)),
@@ -619,6 +635,7 @@ mod tests {
             Key::Plan(venue, 1),
             Key::PlanSection(venue, 1, section.clone()),
             Key::Event(event),
+            Key::Owned("ada".parse().unwrap(), from_millis(1_795_359_600_000).unwrap(), event),
             Key::Show(show),
             Key::All("2026-11".to_owned(), entry.clone()),
             Key::City("sao-paulo".to_owned(), "2026-11".to_owned(), entry.clone()),

@@ -113,6 +113,35 @@ async fn publishing_again_changes_nothing_and_another_request_is_refused() {
 }
 
 #[tokio::test]
+async fn an_organisers_events_are_listed_newest_first_whatever_their_shows() {
+    let (_engine, store) = published().await;
+    let owner = sale::event().owner;
+    let mut made = vec![sale::event().id];
+    for n in 1..=4u128 {
+        let created_at = shift(sale::held_at(), SignedDuration::from_secs(i64::try_from(n).unwrap()));
+        // Ids that are derived from a key are in no order of time.
+        let event = Event { id: EventId::from_uuid(Uuid::from_u128(900 - n)), created_at, ..sale::event() };
+        store.create_event(&event, "f").await.unwrap();
+        let again = Event { created_at: shift(created_at, SignedDuration::from_secs(60)), ..event.clone() };
+        assert_eq!(store.create_event(&again, "f").await.unwrap().event, event, "the first stays, and its place");
+        made.insert(0, event.id);
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let (page, next) = store.events_of(&owner, after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        seen.extend(page.into_iter().map(|listed| listed.event.id));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, made);
+    assert_eq!(store.events_of(&"nobody".parse().unwrap(), None, 2).await.unwrap(), (Vec::new(), None));
+}
+
+#[tokio::test]
 async fn shows_published_at_the_same_time_are_all_listed() {
     let (_engine, store) = published().await;
     let published = (0..4).map(|n| {
@@ -141,6 +170,8 @@ async fn publishing_survives_the_loss_of_any_call() {
             }
             engine.set_fault(None);
             assert_eq!(found(&store, &from(sale::held_at())).await.len(), 1, "{fault:?} {lost}");
+            let (own, _) = store.events_of(&sale::event().owner, None, 10).await.unwrap();
+            assert_eq!(own.len(), 1, "{fault:?} {lost}");
             assert_eq!(store.area_remaining(sale::show().id, &sale::plan().areas).await.unwrap(), [50]);
             assert_eq!(store.listed(sale::event().id, true).await.unwrap().unwrap().shows.len(), 1);
         }

@@ -145,7 +145,7 @@ export class Hall {
       // What was missed meanwhile is asked for at once.
       connected: (is) => { if (!is) polling.now(); },
     });
-    const alive = setInterval(() => { if (this.live?.isOpen) fresh(true); }, 1000);
+    const alive = setInterval(() => { if (this.live?.isOpen && navigator.onLine) fresh(true); }, 1000);
     this.signal.addEventListener("abort", () => clearInterval(alive), { once: true });
     return polling;
   }

@@ -48,6 +48,8 @@ export function seatList(hall, { pick, chosen, signal }) {
 function rowOf(hall, section, row, pick, chosen) {
   /** @type {any[]} */
   const free = [];
+  /** What the seats from here on cost is said wherever it changes, if a section has several prices. */
+  let said = section.categories.length > 1 ? -1 : section.category[row.start];
   for (let at = row.start; at < row.start + row.count; at++) {
     if (section.states[at] !== FREE && !chosen().some((it) => it.section === section && it.at === at)) continue;
     const seat = section.seats[at];
@@ -56,6 +58,8 @@ function rowOf(hall, section, row, pick, chosen) {
     const words = [t("list.seat", { seat: seat.label ?? seat.seat }), price ? money(price) : "", ...flags].filter(Boolean).join(", ");
     const button = h("button", { type: "button", "data-at": `${section.id}:${at}`, "aria-label": words, title: words, onclick: () => pick({ section, at }) }, seat.label ?? seat.seat, seat.accessible ? " ♿" : "");
     mark(button, hall, chosen);
+    if (section.category[at] !== said) free.push(h("span", { class: "rowprice", "aria-hidden": "true" }, price ? money(price) : hall.categories[section.category[at]].name));
+    said = section.category[at];
     free.push(button);
   }
   return h("div", { class: "rowline", role: "group", "aria-label": t("list.row", { row: row.label }) }, h("span", { class: "rowname" }, row.label), free.length ? free : h("span", { class: "dim" }, t("map.none")));

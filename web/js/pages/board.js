@@ -62,6 +62,9 @@ class Board {
     watch(`${this.path}/sales`, { every: SALES_MILLIS, signal, data: (sales) => { this.sales = sales; this.drawFigures(); } });
     watch(`${this.path}/money`, { every: MONEY_MILLIS, signal, data: (sums) => this.learnMoney(sums) });
     this.history();
+    const resized = new ResizeObserver(() => this.drawChart());
+    resized.observe(this.chart);
+    signal.addEventListener("abort", () => resized.disconnect(), { once: true });
     this.drawFigures();
     this.drawSwitches();
     const zone = when(show.startsAt, show.timeZone, { dateStyle: "full", timeStyle: "short" });
@@ -125,7 +128,8 @@ class Board {
   }
 
   drawChart() {
-    const [width, height, left, bottom] = [560, 220, 8, 26];
+    // As wide as it is shown: its words are as large as all others.
+    const [width, height, left, bottom] = [Math.max(240, this.chart.clientWidth - 28), 220, 8, 26];
     const now = Date.now();
     const points = this.course.filter((it) => it.amount >= 0);
     if (!points.length || !points.at(-1)?.amount) return set(this.chart, h("p", { class: "dim nothing" }, t("board.nothing")));
@@ -143,7 +147,7 @@ class Board {
       svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": t("board.chartLabel", { price: money({ amountMinor: most, currency }) }) },
         [0, 0.5, 1].map((part) => svg("path", { class: "rule", d: `M${left} ${y(most * part)}H${width - left}` })),
         svg("path", { class: "area", d: `${line}V${y(0)}Z` }), svg("path", { class: "line", d: line }),
-        svg("text", { x: left, y: y(most) - 6 }, money({ amountMinor: most, currency })),
+        [0.5, 1].map((part) => svg("text", { x: left, y: y(most * part) - 6 }, money({ amountMinor: Math.round(most * part), currency }))),
         svg("text", { x: left, y: height - 6 }, label(start)), svg("text", { x: width - left, y: height - 6, "text-anchor": "end" }, label(now))));
   }
 

@@ -11,7 +11,9 @@ import { canVerify, verify } from "../ticket.js";
 
 /** A code is looked for in a picture so often. */
 const LOOK_MILLIS = 220;
-/** The same code in front of the camera is one scan. */
+/** The longer side of a picture that we read ourselves. */
+const PICTURE_PIXELS = 800;
+/** A code that was not away from the camera for so long is the same scan. */
 const AGAIN_MILLIS = 3500;
 /** How long the platform may take before the gate decides by itself. */
 const PATIENCE_MILLIS = 2500;
@@ -31,10 +33,15 @@ export default async function door({ params, signal, title }) {
   if (!has("door")) return failure({ slug: "forbidden" });
   if (!params.showId) return choose(signal);
   const known = await fact(`show ${params.showId}`).catch(() => undefined);
-  const show = await get(`/v1/shows/${params.showId}`, signal).catch((why) => { if (known && !(why instanceof Problem && why.status === 404)) return known.show; throw why; });
-  const event = await get(`/v1/events/${show.eventId}`, signal).catch((why) => { if (known) return known.event; throw why; });
-  keepFact(`show ${params.showId}`, { show, event }).catch(() => {});
-  return new Gate(show, event, signal).node();
+  // Whoever knows the show already does not wait long for news of it.
+  const patience = known ? { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MILLIS)]), repeatable: false } : { signal };
+  const asked = (async () => {
+    const show = await call("GET", `/v1/shows/${params.showId}`, patience);
+    return { show, event: await call("GET", `/v1/events/${show.eventId}`, patience), isNews: true };
+  })();
+  const { show, event, isNews } = await asked.catch((why) => { if (known && !(why instanceof Problem && why.status === 404)) return { ...known, isNews: false }; throw why; });
+  if (isNews) keepFact(`show ${params.showId}`, { show, event }).catch(() => {});
+  return new Gate(show, event, isNews, signal).node();
 }
 
 /** Shows that begin soon first. @param {AbortSignal} signal */
@@ -49,9 +56,33 @@ async function choose(signal) {
     ahead.length ? h("ul", { class: "bookings" }, ahead.map(({ event, show }) => h("li", null, h("a", { href: `/door/${show.showId}` }, h("div", { class: "grow" }, h("b", null, event.title), h("p", { class: "dim" }, `${when(show.startsAt, show.timeZone, { dateStyle: "medium", timeStyle: "short" })} · ${event.venueName ?? ""}`)))))) : empty(t("event.none"), t("door.none")));
 }
 
+/** Reads the codes that a camera sees: as the browser can, or else by ourselves. @param {HTMLVideoElement} video @returns {Promise<() => Promise<string[]>>} */
+async function reader(video) {
+  const Detector = /** @type {any} */ (globalThis).BarcodeDetector;
+  if (Detector && (await Detector.getSupportedFormats().catch(() => [])).includes("qr_code")) {
+    const detector = new Detector({ formats: ["qr_code"] });
+    return () => detector.detect(video).then((/** @type {{rawValue: string}[]} */ codes) => codes.map((it) => it.rawValue)).catch(() => []);
+  }
+  const { read } = await import("../qr/find.js");
+  const canvas = document.createElement("canvas");
+  const g = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  return async () => {
+    const scale = Math.min(1, PICTURE_PIXELS / Math.max(video.videoWidth, video.videoHeight, 1));
+    canvas.width = video.videoWidth * scale;
+    canvas.height = video.videoHeight * scale;
+    if (!canvas.width || !canvas.height) return [];
+    g.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const found = read(g.getImageData(0, 0, canvas.width, canvas.height));
+    return found === null ? [] : [found];
+  };
+}
+
+/** Whether nobody answered, in time or at all. @param {any} why */
+const isSilence = (why) => !(why instanceof Problem) || why.status === 0;
+
 class Gate {
-  /** @param {Show} show @param {EventDetail} event @param {AbortSignal} signal */
-  constructor(show, event, signal) {
+  /** @param {Show} show @param {EventDetail} event @param {boolean} online whether the platform answered just now @param {AbortSignal} signal */
+  constructor(show, event, online, signal) {
     this.show = show; this.event = event; this.signal = signal;
     this.admitted = 0;
     this.waiting = 0;
@@ -65,12 +96,12 @@ class Gate {
     this.recent = [];
     /** Codes that were just seen. @type {Map<string, number>} */
     this.seen = new Map();
-    this.online = navigator.onLine;
+    this.online = online;
     this.verdict = h("div", { class: "verdict", role: "status", "aria-live": "assertive" }, h("p", null, t("door.ready")));
     this.state = h("p", { class: "fresh" });
     this.counts = h("dl", { class: "figures" });
     this.list = h("ol", { class: "recent" });
-    this.video = h("video", { playsinline: true, muted: true, "aria-label": t("door.camera") });
+    this.video = h("video", { hidden: true, playsinline: true, muted: true, "aria-label": t("door.camera") });
     this.name = localStorage.getItem("usher.gate") ?? "";
   }
 
@@ -81,9 +112,11 @@ class Gate {
     const gate = h("input", { value: this.name, maxlength: 40, placeholder: t("door.gateHelp"), onchange: () => { this.name = gate.value.trim(); localStorage.setItem("usher.gate", this.name); } });
     const camera = h("button", { type: "button", onclick: () => { camera.hidden = true; this.look(camera); } }, icon("scan"), t("door.useCamera"));
     this.cameraNews = h("div");
-    addEventListener("online", () => { this.online = true; this.drawState(); this.sync(); }, { signal });
-    addEventListener("offline", () => { this.online = false; this.drawState(); }, { signal });
+    addEventListener("online", () => { this.reached(true); this.sync(); }, { signal });
+    addEventListener("offline", () => this.reached(false), { signal });
     signal.addEventListener("abort", () => this.stop?.(), { once: true });
+    this.drawState();
+    this.drawCounts();
     this.begin();
     return h("div", { class: "page door" },
       h("div", { class: "bar" }, h("div", null, h("a", { class: "back", href: "/door" }, icon("back"), t("door.which")), h("h1", null, event.title), h("p", { class: "dim" }, when(show.startsAt, show.timeZone))), this.state),
@@ -98,8 +131,8 @@ class Gate {
     this.drawState();
     this.drawCounts();
     while (!this.signal.aborted) {
+      if (navigator.onLine) await this.learnRevocations().then(() => this.reached(true), (why) => this.reached(!isSilence(why)));
       await this.sync();
-      if (this.online) await this.learnRevocations().catch(() => {});
       this.drawCounts();
       await pause(SYNC_MILLIS, this.signal);
     }
@@ -116,8 +149,9 @@ class Gate {
     const known = (await fact(name).catch(() => undefined)) ?? { bookings: [], resume: "" };
     this.revoked = new Set(known.bookings);
     let cursor = known.resume;
+    const read = (/** @type {string} */ path) => call("GET", path, { signal: AbortSignal.any([this.signal, AbortSignal.timeout(PATIENCE_MILLIS)]), repeatable: false });
     for (let page = 0; page < REVOCATION_PAGES_MAX; page++) {
-      const answer = await get(`/v1/shows/${this.show.showId}/revocations?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, this.signal);
+      const answer = await read(`/v1/shows/${this.show.showId}/revocations?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
       for (const it of answer.revocations) this.revoked.add(it.bookingId);
       const key = Array.from(atob(answer.key.publicKey), (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0")).join("");
       if (!this.keys.includes(key)) {
@@ -128,8 +162,14 @@ class Gate {
       if (!answer.nextCursor) break;
     }
     await keepFact(name, { bookings: [...this.revoked], resume: cursor });
-    const { admitted } = await get(`/v1/shows/${this.show.showId}/scans`, this.signal);
+    const { admitted } = await read(`/v1/shows/${this.show.showId}/scans`);
     this.all = admitted;
+  }
+
+  /** Whether the platform answers: that a network is there says little. @param {boolean} is */
+  reached(is) {
+    this.online = is && navigator.onLine;
+    this.drawState();
   }
 
   drawState() {
@@ -138,28 +178,26 @@ class Gate {
   }
 
   drawCounts() {
-    const figure = (/** @type {string} */ name, /** @type {number} */ value) => h("div", null, h("dt", null, name), h("dd", null, number(value)));
-    set(this.counts, figure(t("door.here"), this.admitted), figure(t("door.untold"), this.waiting), this.all !== undefined && figure(t("door.all"), this.all));
+    const figure = (/** @type {string} */ name, /** @type {number | undefined} */ value) => h("div", null, h("dt", null, name), h("dd", null, value === undefined ? "…" : number(value)));
+    set(this.counts, figure(t("door.here"), this.admitted), figure(t("door.untold"), this.waiting), figure(t("door.all"), this.all));
     set(this.list, this.recent.map((it) => h("li", { class: it.result }, h("b", null, t(`door.${it.result}`)), " ", it.seat ?? "", it.offline ? h("small", null, ` ${t("door.byItself")}`) : "")));
   }
 
   /** The camera, where the browser can read codes from it. @param {HTMLElement} button */
   async look(button) {
-    const Detector = /** @type {any} */ (globalThis).BarcodeDetector;
-    if (!Detector || !(await Detector.getSupportedFormats().catch(() => [])).includes("qr_code")) return set(this.cameraNews, notice("info", t("door.noDetector")));
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       this.stop = () => stream.getTracks().forEach((track) => track.stop());
       this.video.srcObject = stream;
+      this.video.hidden = false;
       await this.video.play();
     } catch {
       button.hidden = false;
       return set(this.cameraNews, notice("warn", t("door.noCamera")));
     }
-    const detector = new Detector({ formats: ["qr_code"] });
+    const codes = await reader(this.video);
     while (!this.signal.aborted) {
-      const codes = await detector.detect(this.video).catch(() => []);
-      for (const { rawValue } of codes) await this.scan(rawValue, false);
+      for (const code of await codes()) await this.scan(code, false);
       await pause(LOOK_MILLIS, this.signal);
     }
   }
@@ -168,8 +206,9 @@ class Gate {
   async scan(code, byHand) {
     const text = code.trim().toUpperCase();
     const now = Date.now();
-    if (!byHand && now - (this.seen.get(text) ?? 0) < AGAIN_MILLIS) return;
+    const before = this.seen.get(text) ?? 0;
     this.seen.set(text, now);
+    if (!byHand && now - before < AGAIN_MILLIS) return;
     this.tell(await this.judge(text));
   }
 
@@ -190,7 +229,8 @@ class Gate {
         return { seat, at: answer.result === "already-scanned" ? answer.scannedAt : undefined, words: answer.fault ? t("door.bad.other") : undefined, ...answer };
       } catch (why) {
         if (why instanceof Problem && why.status >= 400 && why.status < 500 && why.status !== 429) return { result: "invalid", words: sentence(why), seat };
-        // Nobody answered in time: the gate decides.
+        // Nobody answered in time: the gate decides, this time and until somebody answers.
+        if (isSilence(why)) this.reached(false);
       }
     }
     if (!claim) return { result: "unknown", words: t("door.blind") };

@@ -2,7 +2,7 @@
 
 import { Problem, call, get } from "../api.js";
 import { config } from "../config.js";
-import { dialog, h, icon, pause, say, set } from "../dom.js";
+import { dialog, h, icon, pause, say, set, still } from "../dom.js";
 import { money, number, t, when } from "../i18n.js";
 import { areaNames, deadline, notice, plansOf, seatName, sentence, showAndEvent, timer } from "../parts.js";
 import { cards, elements } from "../payment.js";
@@ -138,7 +138,9 @@ class Checkout {
     const left = Math.max(0, ATTEMPTS_MAX - this.attempts);
     set(this.news, notice("bad", h("b", null, t("pay.declined")), h("p", null, words ? `“${words}” ` : "", t("pay.left", { n: left }), " ", t("pay.moreTime"))));
     this.busy(false);
-    this.button?.focus();
+    this.button?.focus({ preventScroll: true });
+    // What went wrong comes first, and it stands above the cards.
+    this.news.scrollIntoView({ block: "center", behavior: still() ? "auto" : "smooth" });
   }
 
   /** The bank has said yes or thinks about it: until the platform says the same. @param {string} words */

@@ -4,9 +4,9 @@ import { Problem, call, get } from "../api.js";
 import { h, icon, say, set } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { MapView } from "../map/view.js";
+import { houses, keepHouse } from "../houses.js";
 import { failure, notice, sentence } from "../parts.js";
 import { preview, spot } from "../pretix.js";
-import { published, remember } from "../published.js";
 import { has, session } from "../session.js";
 import { minor, moment } from "../times.js";
 
@@ -15,22 +15,22 @@ const CURRENCIES = ["INR", "EUR", "GBP", "USD", "CHF", "JPY"];
 /** Refund policies to choose from; the first is the platform's own. */
 const POLICIES = { usual: undefined, never: [], week: [{ hoursBefore: 168, percent: 100 }, { hoursBefore: 24, percent: 50 }] };
 
-/** @typedef {import("../published.js").Venue} Venue */
+/** @typedef {import("../houses.js").House} House */
 
 /** @type {import("../main.js").Page} */
 export default async function publish({ query, signal, go, title }) {
   title(t("publish.title"));
   if (!session()) return failure({ slug: "unauthenticated" });
   if (!has("organiser")) return failure({ slug: "forbidden" });
-  const known = query.get("event") ? await get(`/v1/events/${query.get("event")}`, signal) : null;
-  return new Publisher(signal, go, known).node();
+  const [event, earlier] = await Promise.all([query.get("event") ? get(`/v1/events/${query.get("event")}`, signal) : null, houses(signal)]);
+  return new Publisher(signal, go, event, earlier).node();
 }
 
 class Publisher {
-  /** @param {AbortSignal} signal @param {(path: string) => void} go @param {EventDetail | null} event */
-  constructor(signal, go, event) {
-    this.signal = signal; this.go = go;
-    /** @type {Venue | null} */
+  /** @param {AbortSignal} signal @param {(path: string) => void} go @param {EventDetail | null} event @param {House[]} houses */
+  constructor(signal, go, event, houses) {
+    this.signal = signal; this.go = go; this.houses = houses;
+    /** @type {House | null} */
     this.venue = null;
     /** @type {{eventId: string, title: string} | null} */
     this.event = event;
@@ -55,7 +55,6 @@ class Publisher {
   }
 
   chooseHouse() {
-    const { venues } = published();
     const zones = h("datalist", { id: "zones" }, Intl.supportedValuesOf("timeZone").map((zone) => h("option", { value: zone })));
     const input = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => h("input", { name, required: true, "data-pointer": `/${name}`, ...more });
     this.file = h("input", { type: "file", accept: ".json,application/json", class: "unseen", id: "plan-file", onchange: () => this.file.files[0] && this.read(this.file.files[0]) });
@@ -73,8 +72,8 @@ class Publisher {
     const form = h("form", { class: "grid", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.build(form); } },
       labelled(t("publish.name"), input("name", { maxlength: 200 })), labelled(t("home.city"), input("city", { maxlength: 100, autocomplete: "off" })), labelled(t("publish.zone"), input("timeZone", { list: "zones", value: Intl.DateTimeFormat().resolvedOptions().timeZone })), zones,
       h("div", { class: "all" }, drop, this.faults, this.shown), h("div", { class: "all" }, h("button", { class: "primary" }, t("publish.build"))));
-    const earlier = venues.length ? h("div", { class: "chips" }, venues.slice(0, 6).map((venue) => h("button", { type: "button", onclick: () => this.built(venue) }, `${venue.name}, ${venue.city}`))) : null;
-    set(this.house, earlier && h("p", { class: "dim" }, t("publish.earlier")), earlier, form);
+    const earlier = this.houses.length > 0 && [h("p", { class: "dim" }, t("publish.earlier")), h("div", { class: "chips" }, this.houses.map((house) => h("button", { type: "button", onclick: () => this.built(house) }, `${house.name}, ${house.city}`)))];
+    set(this.house, earlier, form);
   }
 
   /** @param {File} file */
@@ -104,7 +103,7 @@ class Publisher {
         const body = { name: data.name, city: data.city, timeZone: data.timeZone, plan: this.plan };
         const made = await call("POST", "/v1/venues", { body, key: this.keys.venue, signal: this.signal });
         const venue = { venueId: made.venueId, name: String(data.name), city: String(data.city), timeZone: String(data.timeZone), categories: made.categories };
-        remember({ venue });
+        keepHouse(venue);
         this.built(venue);
       } catch (why) {
         this.keys.venue = crypto.randomUUID();
@@ -132,7 +131,7 @@ class Publisher {
     this.faults.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {Venue} venue */
+  /** @param {House} venue */
   built(venue) {
     this.venue = venue;
     set(this.house, notice("good", h("b", null, `${venue.name}, ${venue.city}`), h("p", null, venue.categories.map((it) => it.name).join(", ")), h("button", { type: "button", class: "link", onclick: () => { this.venue = null; this.keys.venue = crypto.randomUUID(); this.chooseHouse(); this.chooseSale(); } }, t("publish.other"))));
@@ -215,7 +214,6 @@ class Publisher {
     const artists = String(data.artists ?? "").split(",").map((it) => it.trim()).filter(Boolean);
     try {
       const event = await call("POST", "/v1/events", { body: { title: data.title, category: data.category, city: data.city, ...(data.description ? { description: data.description } : {}), artists }, key: this.keys.event, signal: this.signal });
-      remember({ event: event.eventId });
       return event;
     } catch (why) {
       this.keys.event = crypto.randomUUID();

@@ -66,6 +66,8 @@ class Picker {
     /** @type {any} */
     this.bestButton = null;
     /** @type {any} */
+    this.bestBox = null;
+    /** @type {any} */
     this.code = null;
     this.left = h("span");
     this.limit = Math.min(PLACES_MAX, show.maxSeatsPerBuyer);
@@ -154,9 +156,10 @@ class Picker {
     const button = h("button", { type: "button", class: "best", onclick: () => this.holdBest({ quantity, ...(category.value ? { category: category.value } : {}), ...(accessible.checked ? { accessible: true } : {}) }) }, t("best.hold", { n: quantity }));
     this.bestButton = button;
     if (!this.hall.sections.length) return null;
-    return h("section", { class: "bestof" }, h("h2", null, icon("spark"), t("best.title")),
+    this.bestBox = h("section", { class: "bestof" }, h("h2", null, icon("spark"), t("best.title")),
       h("div", { class: "row" }, h("div", { class: "stepper" }, h("button", { type: "button", "aria-label": t("fewer"), onclick: () => step(-1) }, icon("minus")), count, h("button", { type: "button", "aria-label": t("more"), onclick: () => step(1) }, icon("plus"))), category),
       h("label", { class: "check" }, accessible, t("best.accessible")), button);
+    return this.bestBox;
   }
 
   /** @param {boolean} listed */
@@ -172,7 +175,11 @@ class Picker {
   update() {
     const free = this.hall.sections.reduce((sum, it) => sum + it.counts.available, 0) + this.hall.areas.reduce((sum, it) => sum + it.remaining, 0);
     if (this.left) this.left.textContent = free ? t("show.left", { n: free, text: number(free) }) : t("show.soldOut");
-    if (!free && this.hall.asOf) this.offerToWait();
+    const isSoldOut = !free && Boolean(this.hall.asOf);
+    if (isSoldOut) this.offerToWait();
+    // What cannot be had is not offered.
+    if (this.bestBox) this.bestBox.hidden = isSoldOut;
+    this.tray.hidden = isSoldOut && !this.count;
     const gone = this.chosen.filter((place) => this.hall.state(place) !== FREE);
     if (gone.length && !this.holding) this.lose(gone);
     this.drawAreas();

@@ -336,7 +336,6 @@ export default {
   "door.ready": "Bereit für die erste Karte",
   "door.camera": "Was die Kamera sieht",
   "door.useCamera": "Kamera benutzen",
-  "door.noDetector": "Dieser Browser kann keine Codes von der Kamera lesen. Ein Handscanner oder Tippen geht im Feld darüber.",
   "door.noCamera": "Die Kamera ist nicht zu benutzen. Ist sie für diese Seite erlaubt?",
   "door.code": "Code einer Karte",
   "door.check": "Prüfen",

@@ -336,7 +336,6 @@ export default {
   "door.ready": "Ready for the first ticket",
   "door.camera": "What the camera sees",
   "door.useCamera": "Use the camera",
-  "door.noDetector": "This browser cannot read codes from a camera. A hand scanner or typing works in the field above.",
   "door.noCamera": "The camera cannot be used. Is it allowed for this page?",
   "door.code": "Code of a ticket",
   "door.check": "Check",

@@ -140,6 +140,7 @@ fn catalogue() -> Named {
         ("EventSummary", object(&event_fields())),
         ("Event", object(&details)),
         ("EventPage", page("events", "EventSummary")),
+        ("OwnEventPage", page("events", "Event")),
         ("Show", show),
         ("ShowPage", page("shows", "Show")),
     ]
