@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const SHARED: [&str; 6] = ["domain", "store", "outbound", "edge", "settlement", "testkit"];
 /// What composes functions, or checks them.
-const ABOVE: [&str; 4] = ["rehearse", "usher", "tests", "xtask"];
+const ABOVE: [&str; 5] = ["rehearse", "simulate", "usher", "tests", "xtask"];
 
 /// A package of the workspace.
 struct Package {
@@ -85,6 +85,17 @@ fn the_rehearsal_and_the_commands_know_no_crate_of_the_workspace() {
         let ours: Vec<&String> = package.linked.iter().filter(|it| names.contains(it.as_str())).collect();
         assert!(ours.is_empty(), "{} knows {ours:?}", package.name);
     }
+}
+
+/// What judges the functions runs them as the platform does, and knows none of them itself.
+#[test]
+fn the_simulator_knows_the_platform_and_no_function() {
+    let packages = workspace();
+    let is_function = |name: &str| packages.iter().any(|it| it.name == name && it.directory.ends_with(format!("functions/{name}")));
+    let simulator = packages.iter().find(|package| package.name == "simulate").unwrap();
+    let known: Vec<&String> = simulator.linked.iter().filter(|name| is_function(name)).collect();
+    assert!(known.is_empty(), "it knows {known:?}");
+    assert!(simulator.linked.contains("usher"));
 }
 
 #[test]

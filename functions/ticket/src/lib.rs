@@ -7,7 +7,7 @@ pub mod fonts;
 pub mod pdf;
 mod text;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf, sync::Arc};
 
 use domain::{
     booking::Booking,
@@ -22,6 +22,7 @@ use edge::{
 };
 use outbound::files::Files;
 use store::{Store, cache::Catalogue, plan::PlanOverview};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{
     fonts::Fonts,
@@ -72,16 +73,26 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
         return Ok(());
     };
     let sheet = sheet(app, &booking).await?;
-    let fonts = Arc::clone(&app.fonts);
-    let rendering = tokio::task::spawn_blocking(move || pdf::render(&fonts, &sheet));
-    let rendered = rendering.await.map_err(|error| Failure(format!("rendering tickets: {error}")))?;
-    let bytes = rendered.map_err(|error| Failure(format!("rendering tickets: {error}")))?;
+    let bytes = rendered(Arc::clone(&app.fonts), sheet).await?;
     app.files.put(&ticket::file_key(booking.id), PDF, bytes).await?;
     if let Some(captured_at) = booking.payment.captured_at {
         metrics::since(Metric::TicketMilliseconds, captured_at);
     }
     tracing::info!(booking.id = %booking.id, tickets.count = booking.places(), "tickets of {} written", booking.id);
     Ok(())
+}
+
+/// The document's bytes. Where there are other threads, they are made on one that nobody waits for.
+async fn rendered(fonts: Arc<Fonts>, sheet: TicketSheet) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn Display| Failure(format!("rendering tickets: {error}"));
+    let rendered = match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => pdf::render(&fonts, &sheet),
+        _ => {
+            let rendering = tokio::task::spawn_blocking(move || pdf::render(&fonts, &sheet));
+            rendering.await.map_err(|error| failed(&error))?
+        }
+    };
+    rendered.map_err(|error| failed(&error))
 }
 
 /// Everything the document says, gathered.

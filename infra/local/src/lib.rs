@@ -3,6 +3,7 @@
 //! Routes, queues, rules, schedules and stream consumers are read from the template; each function is called through its
 //! own `handle` with the events that AWS would send. DynamoDB is [`testkit::engine`] behind the real SDK.
 
+pub mod assembly;
 mod backoff;
 mod banner;
 mod counters;
@@ -45,7 +46,9 @@ use domain::time::Clock;
 use edge::Failure;
 use outbound::{
     clock::SystemClock,
+    files::Files,
     local::{Envelope, LocalBus, LocalConnections, LocalFiles, LocalMailer, LocalQueue, LocalTellings, LocalTimers},
+    mail::Mailer,
 };
 use serde_json::Value;
 use store::Store;
@@ -159,42 +162,54 @@ pub struct Platform {
 struct Services {
     ports: Ports,
     timers: Arc<LocalTimers>,
-    files: Arc<LocalFiles>,
-    mailer: Arc<LocalMailer>,
     bus: WatchedBus,
     envelopes: mpsc::Receiver<Envelope>,
 }
 
 impl Services {
-    fn new(wiring: &Wiring, engine: &Engine, base_url: &str, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
-        let directory = engine.directory();
-        let unusable = |why: domain::ProviderError| StartError(format!("{}: {why}", directory.display()));
+    fn new(
+        wiring: &Wiring,
+        store: Store,
+        files: Arc<dyn Files>,
+        mailer: Arc<dyn Mailer>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let queues = Queues::new(&wiring.queues, clock);
         let timers = Arc::new(LocalTimers::new(queues.named(TIMERS_QUEUE)?, Arc::clone(clock)));
         let tellings = Arc::new(LocalTellings::new(queues.named(TELLINGS_QUEUE)?, Arc::clone(clock)));
         let (bus, envelopes) = LocalBus::new(Arc::clone(clock), EVENTS_WAITING_MAX);
         let bus = WatchedBus::new(bus);
-        let files = LocalFiles::new(directory.join("tickets"), format!("{base_url}/dev/files"), Arc::clone(clock));
-        let files = Arc::new(files.map_err(unusable)?);
-        let mailer = Arc::new(LocalMailer::new(directory.join("mail")).map_err(unusable)?);
         let ports = Ports {
-            store: Store::new(engine.client(), TABLE),
+            store,
             timers: Arc::clone(&timers) as _,
             queues,
             tellings,
             connections: Arc::default(),
+            payments: None,
             bus: Arc::new(bus.clone()),
-            files: Arc::clone(&files) as _,
-            mailer: Arc::clone(&mailer) as _,
+            files,
+            mailer,
             clock: Arc::clone(clock),
         };
-        Ok(Self { ports, timers, files, mailer, bus, envelopes })
+        Ok(Self { ports, timers, bus, envelopes })
     }
 
     /// What the platform keeps at hand.
-    fn shared(&self) -> (Arc<LocalTimers>, Queues, Arc<LocalMailer>) {
-        (Arc::clone(&self.timers), self.ports.queues.clone(), Arc::clone(&self.mailer))
+    fn shared(&self) -> (Arc<LocalTimers>, Queues) {
+        (Arc::clone(&self.timers), self.ports.queues.clone())
     }
+}
+
+/// Where tickets and mail are kept.
+fn shelves(
+    directory: &Path,
+    base_url: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<LocalFiles>, Arc<LocalMailer>), StartError> {
+    let unusable = |why: domain::ProviderError| StartError(format!("{}: {why}", directory.display()));
+    let files = LocalFiles::new(directory.join("tickets"), format!("{base_url}/dev/files"), Arc::clone(clock));
+    let mailer = LocalMailer::new(directory.join("mail"));
+    Ok((Arc::new(files.map_err(unusable)?), Arc::new(mailer.map_err(unusable)?)))
 }
 
 impl Platform {
@@ -208,7 +223,8 @@ impl Platform {
         let listener = listen(options.port).await?;
         let address = listener.local_addr().map_err(|why| StartError(why.to_string()))?;
         let base_url = format!("http://{address}");
-        let engine_options = engine::Options { directory: options.data.clone(), metered: options.metered };
+        let engine_options =
+            engine::Options { directory: options.data.clone(), metered: options.metered, ..Default::default() };
         let engine = Engine::start(engine_options).await.map_err(|why| StartError(why.to_string()))?;
         let directory = engine.directory();
         let secrets = settings::secrets(directory);
@@ -216,7 +232,9 @@ impl Platform {
         let values = settings::gather(&base_url, secrets, environment(options.environment), &options.settings);
 
         let clock = options.clock;
-        let services = Services::new(&wiring, &engine, &base_url, &clock)?;
+        let (files, mailer) = shelves(directory, &base_url, &clock)?;
+        let store = Store::new(engine.client(), TABLE);
+        let services = Services::new(&wiring, store, Arc::clone(&files) as _, Arc::clone(&mailer) as _, &clock)?;
         let functions = Functions::build(&wiring, &values, &services.ports)?;
         let (counters, functions) = Counters::before(functions, engine.clone(), options.metered);
         let (routes, cors) = (std::mem::take(&mut wiring.routes), std::mem::take(&mut wiring.cors));
@@ -231,15 +249,16 @@ impl Platform {
         let connections = Arc::clone(&services.ports.connections);
         let live = Live::new(&wiring.socket, &functions, Arc::clone(&connections), Arc::clone(&clock), stop.clone())?;
         let web = Arc::new(Web::new(&values)?);
-        let router = router(Arc::new(Front { gateway, web }), &services.files, &tokens, &sandbox, reconcile, &base_url);
+        let router = router(Arc::new(Front { gateway, web }), &files, &tokens, &sandbox, reconcile, &base_url);
         let router = router.merge(operators(&services.ports.store, counters)).merge(live.router());
         let reproject = functions.event_handler("project")?;
         let router =
             router.merge(Router::new().route("/dev/reproject", routing::post(dev::reproject)).with_state(reproject));
 
         let knobs = Arc::new(Knobs::default());
-        let (timers, queues, mailer) = services.shared();
+        let (timers, queues) = services.shared();
         let mut tasks = run(wiring, &functions, services, &engine, &knobs, &stop).await?;
+        tasks.spawn(expire(engine.clone(), stop.clone()));
         tasks.spawn(serve(listener, router, stop));
         Ok(Self {
             address,
@@ -487,7 +506,6 @@ async fn run(
         tasks.spawn(schedules::run(spec, handler, clock, Arc::clone(knobs), stop.clone()));
     }
     tasks.spawn(settle(engine.clone(), consumers, services.bus, stop.clone()));
-    tasks.spawn(expire(engine.clone(), stop.clone()));
     Ok(tasks)
 }
 

@@ -23,6 +23,11 @@ impl Queues {
         Self(Arc::new(specs.iter().map(queue).collect()))
     }
 
+    /// Every queue.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<LocalQueue>> {
+        self.0.values()
+    }
+
     /// The queue of this logical id.
     ///
     /// # Errors

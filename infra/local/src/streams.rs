@@ -63,10 +63,9 @@ impl Consumer {
     /// Reads until it is over.
     pub(crate) async fn run(self: Arc<Self>, mut stop: Stop) {
         let mut writes = self.engine.writes();
-        writes.mark_changed();
         loop {
             tokio::select! {
-                changed = writes.changed() => if changed.is_err() { return },
+                () = writes.changed() => {}
                 () = stop.wait() => return,
             }
             loop {
@@ -157,12 +156,15 @@ fn first_failed(response: &Value, events: &[(i64, String, Value)]) -> Option<usi
     failures.iter().map(index).min()
 }
 
-/// Runs a look at the stream where blocking is allowed.
+/// Runs a look at the stream where blocking is allowed; where calls of the table are carried out, if that is here.
 pub(crate) async fn on_stream<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
     engine: &Engine,
     look: impl FnOnce(&Stream) -> Result<T, E> + Send + 'static,
 ) -> Result<T, String> {
     let stream = engine.stream();
+    if engine.is_stepwise() {
+        return look(&stream).map_err(|why| why.to_string());
+    }
     let look = tokio::task::spawn_blocking(move || look(&stream).map_err(|why| why.to_string()));
     look.await.map_err(|why| why.to_string())?
 }

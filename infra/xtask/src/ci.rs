@@ -3,6 +3,7 @@
 use crate::{
     dynamodb_local::dynamodb_local,
     run::{run, run_with},
+    simulate,
     template::template,
     tools,
     web::{Web, web},
@@ -17,6 +18,7 @@ pub(crate) fn ci() -> Result<(), String> {
     run("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let denied = run_with("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &DOCS)
         .and_then(|()| run("tests", "cargo", &["test", "--workspace", "--locked"]))
+        .and_then(|()| simulate::of_ci())
         .and_then(|()| dynamodb_local())
         .and_then(|()| web(&Web::default()))
         .and_then(|()| template())

@@ -17,6 +17,7 @@ mod reproject;
 mod run;
 mod sam;
 mod servers;
+mod simulate;
 mod smoke;
 mod table;
 mod template;
@@ -59,6 +60,9 @@ enum Command {
     /// Plays an on-sale with thousands of simulated people, proves it right, and writes a report.
     #[command(disable_help_flag = true)]
     Rehearse(rehearse::Rehearse),
+    /// Runs the platform in virtual time with everything going wrong that can, seed after seed, and judges every write.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Simulate),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
         Command::Reproject(arguments) => reproject::reproject(&arguments),
         Command::Rehearse(arguments) => rehearse::rehearse(&arguments),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),

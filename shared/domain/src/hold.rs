@@ -397,8 +397,16 @@ pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking
         };
     }
     let overdue = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.is_overdue(now));
-    // A holder that was read and no longer pends has let go of its seats, or sold them, since the seat was read.
-    let live = |id: &BookingId| holders.iter().any(|booking| booking.id == *id && booking.status != Status::Pending);
+    // A holder was read after the seat. One that had ended by then, or had other seats, has let go of it meanwhile; one that
+    // had been paid has it still.
+    let let_go = |id: &BookingId, seat: &SeatId| {
+        let gone = |booking: &Booking| match booking.status {
+            Status::Pending => false,
+            Status::Confirmed => booking.seats.iter().all(|line| line.seat != *seat),
+            Status::Cancelled(_) => true,
+        };
+        holders.iter().any(|booking| booking.id == *id && gone(booking))
+    };
     if met.tally.as_ref().is_some_and(|tally| !terms.admits(tally)) {
         return Verdict::Refuse(Refusal::AdmissionRequired);
     }
@@ -421,7 +429,7 @@ pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking
     for (seat, taken) in &met.seats {
         match taken {
             Taken::Held(holder) if overdue(holder) => to_end.push(*holder),
-            Taken::Held(holder) if live(holder) => {}
+            Taken::Held(holder) if let_go(holder, seat) => {}
             _ => in_the_way.push(seat.clone()),
         }
     }

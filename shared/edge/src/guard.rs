@@ -7,7 +7,6 @@
 use std::{
     net::IpAddr,
     sync::{Mutex, PoisonError},
-    time::Instant,
 };
 
 use domain::{
@@ -17,6 +16,7 @@ use domain::{
 };
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::{
     auth::{Auth, Verified},

@@ -8,13 +8,14 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::{
     Refusal,
     rate::{Bucket, Rate},
 };
+use tokio::time::Instant;
 
 /// Callers remembered, at most; each is some hundred bytes.
 const CALLERS_MAX: usize = 20_000;

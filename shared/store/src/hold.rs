@@ -136,7 +136,7 @@ pub(crate) fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obs
 }
 
 /// Places left in an area shard; none when the shard does not exist.
-fn remaining(item: &Item) -> Result<u32, StoreError> {
+pub(crate) fn remaining(item: &Item) -> Result<u32, StoreError> {
     match item.get("n").map(|value| value.as_n().ok().and_then(|number| number.parse().ok())) {
         None => Ok(0),
         Some(Some(remaining)) => Ok(remaining),

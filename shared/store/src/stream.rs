@@ -1,9 +1,20 @@
 //! Stream records read back into what they are changes of.
 
-use domain::{StoreError, booking::Booking};
+use domain::{
+    StoreError,
+    booking::Booking,
+    hold::{Taken, Tally},
+};
 use serde_dynamo::Item as Image;
 
-use crate::{booking::decode_booking, codec::Item, keys::Key};
+use crate::{
+    booking::decode_booking,
+    buyer,
+    codec::{Item, decode},
+    hold::remaining,
+    keys::Key,
+    seat::SeatItem,
+};
 
 /// The booking before and after a stream record, from the record's keys and images (empty where there is none).
 /// `None` when the record is no booking's, or is the end of an item.
@@ -21,6 +32,30 @@ pub fn booking_change(
     }
     let old = if old.is_empty() { None } else { Some(decode_booking(item(old))?) };
     Ok(Some((old, decode_booking(item(new))?)))
+}
+
+/// What a seat's image says: why it is not free. `None` of an empty one: it is.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn seat(image: &Image) -> Result<Option<Taken>, StoreError> {
+    if image.is_empty() { Ok(None) } else { decode::<SeatItem>(item(image))?.taken().map(Some) }
+}
+
+/// How many places the image of an area's shard says are left.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn places_left(image: &Image) -> Result<u32, StoreError> {
+    remaining(&item(image))
+}
+
+/// What a buyer's image says they have.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn tally(image: &Image) -> Result<Tally, StoreError> {
+    buyer::tally(&item(image))
 }
 
 fn item(image: &Image) -> Item {

@@ -29,7 +29,10 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,7 +50,8 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use tokio::sync::watch;
+use domain::time::Clock;
+use tokio::sync::Notify;
 
 mod dispatch;
 mod embedded;
@@ -61,6 +65,7 @@ pub use fault::{CallInfo, Fault, FaultHook};
 pub use local::{CALLS_VARIABLE, URL_VARIABLE};
 pub use meter::{Meter, Tally};
 pub use stream::{Record, Stream};
+pub use tokens::digest_of;
 
 use embedded::Embedded;
 use local::{Local, Place};
@@ -77,16 +82,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
 /// How to start an [`Engine`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Where the table is kept; `None` is a temporary directory that goes with the engine.
     pub directory: Option<PathBuf>,
     /// Whether to count capacity units (calls are counted anyway).
     pub metered: bool,
+    /// For whoever brings their own time: calls are carried out where they are made, one after the other, instead of on
+    /// threads of the engine, and changes are dated by this clock.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 /// The engine did not start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineError(String);
 
 impl fmt::Display for EngineError {
@@ -119,7 +127,47 @@ enum Home {
 struct Front {
     meter: Meter,
     fault: RwLock<Option<FaultHook>>,
-    written: watch::Sender<()>,
+    written: Written,
+}
+
+/// How many writes there were. Whoever waits for the next is told in the order in which they began to wait: what runs in
+/// virtual time must do the same each time.
+#[derive(Default)]
+struct Written {
+    count: AtomicU64,
+    changed: Notify,
+}
+
+impl Written {
+    fn tell(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+}
+
+/// Tells of writes.
+pub struct Writes {
+    front: Arc<Front>,
+    seen: u64,
+}
+
+impl Writes {
+    /// Waits until there is a write that was not told of.
+    pub async fn changed(&mut self) {
+        let written = &self.front.written;
+        loop {
+            let changed = written.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look at the count, so that no write in between is missed.
+            changed.as_mut().enable();
+            let count = written.count.load(Ordering::Acquire) + 1;
+            if count != self.seen {
+                self.seen = count;
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 impl Front {
@@ -127,7 +175,7 @@ impl Front {
     fn answered(&self, operation: &str, refused: bool, tally: Tally) {
         self.meter.add(operation, Tally { calls: 1, refused: u64::from(refused), ..tally });
         if !refused && WRITES.contains(&operation) {
-            self.written.send_replace(());
+            self.written.tell();
         }
     }
 }
@@ -152,7 +200,7 @@ impl Engine {
     /// There is no room for temporary files; or nothing answers where the environment says.
     pub async fn temporary() -> Self {
         let Some(place) = Place::from_environment() else {
-            let options = Options { directory: None, metered: true };
+            let options = Options { metered: true, ..Options::default() };
             return Self::start(options).await.expect("temporary files can be written");
         };
         let front = Arc::new(Front::default());
@@ -218,10 +266,16 @@ impl Engine {
         self.embedded().stream()
     }
 
-    /// Tells of every write.
+    /// Whether calls are carried out where they are made.
     #[must_use]
-    pub fn writes(&self) -> watch::Receiver<()> {
-        self.inner.front.written.subscribe()
+    pub fn is_stepwise(&self) -> bool {
+        matches!(&self.inner.home, Home::Embedded(embedded) if embedded.is_stepwise())
+    }
+
+    /// Tells of every write, those before included.
+    #[must_use]
+    pub fn writes(&self) -> Writes {
+        Writes { front: Arc::clone(&self.inner.front), seen: 0 }
     }
 
     /// Where the table is kept.

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod clock;
+pub mod dice;
 pub mod engine;
 pub mod ids;
 pub mod payments;

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -358,11 +359,15 @@ pub enum PaymentFault {
 /// Decides the fate of each call, given its number, from 0 on.
 pub type PaymentHook = Arc<dyn Fn(Call, u64) -> PaymentFault + Send + Sync>;
 
-/// A provider whose line fails when told.
+/// Decides how long each call is on its way, given its number, from 0 on.
+pub type PaceHook = Arc<dyn Fn(Call, u64) -> Duration + Send + Sync>;
+
+/// A provider whose line fails, and takes its time, when told.
 #[derive(Clone)]
 pub struct FaultyPayments {
     provider: Arc<dyn Payments>,
     hook: Arc<Mutex<Option<PaymentHook>>>,
+    pace: Arc<Mutex<Option<PaceHook>>>,
     calls: Arc<AtomicU64>,
 }
 
@@ -370,12 +375,17 @@ impl FaultyPayments {
     /// A line to `provider` that works, for now.
     #[must_use]
     pub fn new(provider: Arc<dyn Payments>) -> Self {
-        Self { provider, hook: Arc::default(), calls: Arc::default() }
+        Self { provider, hook: Arc::default(), pace: Arc::default(), calls: Arc::default() }
     }
 
     /// Decides about every call from now on; `None` lets them through.
     pub fn set_fault(&self, hook: Option<PaymentHook>) {
         *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = hook;
+    }
+
+    /// Decides how long every call takes from now on; `None` takes no time.
+    pub fn set_pace(&self, pace: Option<PaceHook>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
     }
 
     /// How many calls were made.
@@ -390,6 +400,10 @@ impl FaultyPayments {
         answer: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(pace) = pace {
+            tokio::time::sleep(pace(call, number)).await;
+        }
         let hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let lost = |what: &str| ProviderError::Unavailable { detail: what.to_owned(), retry_after_seconds: None };
         match hook.map(|hook| hook(call, number)).unwrap_or_default() {

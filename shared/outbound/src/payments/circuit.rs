@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use domain::{
     money::Money,
     payment::{Intent, IntentPage, ProviderRefund},
 };
+use tokio::time::Instant;
 
 use super::Payments;
 

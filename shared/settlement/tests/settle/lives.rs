@@ -4,13 +4,7 @@
 //! `LIVES=10000 cargo test --workspace --test settle lives -- --nocapture` lives ten thousand of them in a few minutes, and
 //! tells how they ended. A life is its number: `LIFE=4711` lives one again.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     booking::Status,
@@ -24,6 +18,7 @@ use domain::{
 use outbound::payments::Payments as _;
 use store::{hold::Claimed, receipt::PartRequest};
 use testkit::{
+    dice::Dice,
     engine::{CallInfo, Fault},
     payments::{Outcome, PaymentFault, Provider},
     sale,
@@ -39,32 +34,6 @@ const PARTS: u64 = 4;
 const LIVES_PER_TABLE: u64 = 250;
 /// Things that happen in a life, at most.
 const ACTS_MAX: u64 = 14;
-
-/// The same numbers for the same seed (`SplitMix64`).
-struct Dice(AtomicU64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed.wrapping_mul(0xd134_2543_de82_ef95)))
-    }
-
-    /// A number below `bound`.
-    fn below(&self, bound: u64) -> u64 {
-        let state = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    /// One of these.
-    fn one_of<T: Copy>(&self, choices: &[T]) -> T {
-        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
-    }
-
-    fn in_hundred(&self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// Says which life it was, if it ends in a panic.
 struct Obituary(u64);

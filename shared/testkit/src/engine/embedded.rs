@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, mpsc},
+    sync::{Arc, OnceLock, PoisonError, mpsc},
 };
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::ConnectorError};
@@ -49,15 +49,20 @@ impl Embedded {
         let directory = directory.map(Path::to_path_buf).ok_or_else(|| failed(&"no directory"))?;
         std::fs::create_dir_all(&directory).map_err(|why| failed(&why))?;
         let file = directory.join(FILE);
-        let path = file.to_str().ok_or_else(|| failed(&"the path is not UTF-8"))?;
-        let database = Database::new(path).map_err(|why| failed(&why))?;
+        if !file.exists() {
+            std::fs::write(&file, empty()?).map_err(|why| failed(&why))?;
+        }
+        let database = open(&file)?;
         let synchronous =
             if temporary.is_some() { database.enable_bulk_loading() } else { database.disable_bulk_loading() };
         synchronous.map_err(|why| failed(&why))?;
-        create_table(&database).map_err(|why| failed(&why))?;
-        let stream = Stream::open(&file, TABLE, temporary.is_none()).map_err(|why| failed(&why))?;
+        let stream = Stream::open(&file, TABLE, temporary.is_none(), options.clock.clone());
+        let stream = stream.map_err(|why| failed(&why))?;
         let shared = Arc::new(Shared { database, tokens: Tokens::default(), metered: options.metered, front });
-        let line = Line(start_workers(&shared).map_err(|why| failed(&why))?);
+        let line = match options.clock {
+            Some(_) => Line::Here(Arc::clone(&shared)),
+            None => Line::Workers(start_workers(&shared).map_err(|why| failed(&why))?),
+        };
         Ok(Self { shared, stream: Arc::new(stream), line, directory, _temporary: temporary })
     }
 
@@ -67,6 +72,10 @@ impl Embedded {
 
     pub(super) fn stream(&self) -> Arc<Stream> {
         Arc::clone(&self.stream)
+    }
+
+    pub(super) const fn is_stepwise(&self) -> bool {
+        matches!(self.line, Line::Here(_))
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -81,13 +90,28 @@ impl Embedded {
     }
 }
 
-/// The table of the template, when the file has none yet.
+fn open(file: &Path) -> Result<Database, EngineError> {
+    let path = file.to_str().ok_or_else(|| EngineError("the path is not UTF-8".to_owned()))?;
+    Database::new(path).map_err(|why| EngineError(why.to_string()))
+}
+
+/// The file of an empty table. It is made once in a process: reading the template takes longer than most tests.
+fn empty() -> Result<&'static [u8], EngineError> {
+    static EMPTY: OnceLock<Result<Vec<u8>, EngineError>> = OnceLock::new();
+    let make = || {
+        let failed = |why: &dyn std::fmt::Display| EngineError(why.to_string());
+        let directory = tempfile::Builder::new().prefix("usher-").tempdir().map_err(|why| failed(&why))?;
+        let file = directory.path().join(FILE);
+        // Closed before it is read, so that all of it is in the one file.
+        create_table(&open(&file)?).map_err(|why| failed(&why))?;
+        std::fs::read(&file).map_err(|why| failed(&why))
+    };
+    EMPTY.get_or_init(make).as_deref().map_err(Clone::clone)
+}
+
+/// The table of the template.
 fn create_table(database: &Database) -> Result<(), String> {
     let list = |why: dynoxide::DynoxideError| why.to_string();
-    let tables = database.list_tables(dynoxide::actions::list_tables::ListTablesRequest::default()).map_err(list)?;
-    if tables.table_names.iter().any(|name| name == TABLE) {
-        return Ok(());
-    }
     let (create, expiry) = template::table(&template::parse(template::TEXT)?, TABLE_RESOURCE, TABLE)?;
     let create = serde_json::from_value(create).map_err(|why| why.to_string())?;
     database.create_table(create).map_err(list)?;
@@ -99,21 +123,32 @@ fn create_table(database: &Database) -> Result<(), String> {
 }
 
 /// One call on its way to a worker.
-struct Job {
+pub(super) struct Job {
     operation: String,
     body: SdkBody,
     answer: oneshot::Sender<(u16, Vec<u8>)>,
 }
 
-/// The way to the workers.
+/// The way to the engine.
 #[derive(Clone)]
-pub(super) struct Line(mpsc::Sender<Job>);
+pub(super) enum Line {
+    /// Threads carry calls out.
+    Workers(mpsc::Sender<Job>),
+    /// Whoever calls does.
+    Here(Arc<Shared>),
+}
 
 impl Line {
     pub(super) async fn call(&self, operation: String, body: SdkBody) -> Result<HttpResponse, ConnectorError> {
+        let workers = match self {
+            Self::Here(shared) => {
+                return respond(dispatch::call(shared, &operation, body.bytes().unwrap_or_default()));
+            }
+            Self::Workers(workers) => workers,
+        };
         let (sender, answer) = oneshot::channel();
         let closed = || lost("the engine has stopped");
-        self.0.send(Job { operation, body, answer: sender }).map_err(|_| closed())?;
+        workers.send(Job { operation, body, answer: sender }).map_err(|_| closed())?;
         respond(answer.await.map_err(|_| closed())?)
     }
 }

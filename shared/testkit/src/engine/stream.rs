@@ -4,11 +4,13 @@
 //! gives it an index, takes away what everybody has consumed, and keeps where each consumer is.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use domain::time::Clock;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
@@ -20,6 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Record {
     /// Where it is in the stream.
     pub sequence: i64,
+    /// Its number in the text that functions see: the sequence, or a count where a clock of its own dates the stream.
+    number: i64,
     /// `INSERT`, `MODIFY` or `REMOVE`.
     pub name: String,
     /// The item's key, in DynamoDB's JSON.
@@ -65,10 +69,22 @@ impl Record {
         Ok(event)
     }
 
+    /// The item before it, in DynamoDB's JSON; `None` where there was none.
+    #[must_use]
+    pub fn old(&self) -> Option<&str> {
+        self.old.as_deref()
+    }
+
+    /// The item after it, in DynamoDB's JSON; `None` where there is none any more.
+    #[must_use]
+    pub fn new(&self) -> Option<&str> {
+        self.new.as_deref()
+    }
+
     /// The sequence number as DynamoDB writes them: 21 digits, so that text compares like numbers.
     #[must_use]
     pub fn sequence_number(&self) -> String {
-        format!("1{:020}", self.sequence)
+        format!("1{:020}", self.number)
     }
 
     /// Whether the write changed nothing. DynamoDB has no record of such a write, the engine has.
@@ -84,10 +100,36 @@ impl Record {
 pub struct Stream {
     connection: Mutex<Connection>,
     table: String,
+    /// What dates the records, where it is not the machine.
+    clock: Option<Arc<dyn Clock>>,
+    read: Mutex<Read>,
+}
+
+/// The records that were read, where a clock dates them. The engine numbers them by the machine's time.
+#[derive(Default)]
+struct Read {
+    count: i64,
+    /// By sequence: which it was, and when it was first read, in seconds since the Unix epoch.
+    records: BTreeMap<i64, (i64, i64)>,
+}
+
+impl Read {
+    fn date(&mut self, record: &mut Record, now: i64) {
+        let next = self.count + 1;
+        let (number, at_seconds) = *self.records.entry(record.sequence).or_insert((next, now));
+        self.count = self.count.max(number);
+        (record.number, record.at_seconds) = (number, at_seconds);
+    }
 }
 
 impl Stream {
-    pub(super) fn open(path: &Path, table: &str, durable: bool) -> Result<Self, rusqlite::Error> {
+    /// With a `clock`, a record's number and time are those of its first reading: read after each write.
+    pub(super) fn open(
+        path: &Path,
+        table: &str,
+        durable: bool,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "synchronous", if durable { "NORMAL" } else { "OFF" })?;
@@ -95,7 +137,7 @@ impl Stream {
             "CREATE INDEX IF NOT EXISTS ux_stream ON _stream_records(table_name, CAST(sequence_number AS INTEGER));
              CREATE TABLE IF NOT EXISTS usher_consumers (name TEXT PRIMARY KEY, position INTEGER NOT NULL);",
         )?;
-        Ok(Self { connection: Mutex::new(connection), table: table.to_owned() })
+        Ok(Self { connection: Mutex::new(connection), table: table.to_owned(), clock, read: Mutex::default() })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -119,6 +161,7 @@ impl Stream {
             let keys: String = row.get(2)?;
             Ok(Record {
                 sequence: row.get(0)?,
+                number: row.get(0)?,
                 name: row.get(1)?,
                 keys: serde_json::from_str(&keys).unwrap_or_default(),
                 old: row.get(3)?,
@@ -128,7 +171,13 @@ impl Stream {
                 expired: row.get(7)?,
             })
         })?;
-        rows.collect()
+        let mut records = rows.collect::<Result<Vec<Record>, _>>()?;
+        if let Some(clock) = &self.clock {
+            let now = clock.now().as_second();
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            records.iter_mut().for_each(|record| read.date(record, now));
+        }
+        Ok(records)
     }
 
     /// The sequence of the newest record; 0 when there is none.
@@ -167,6 +216,8 @@ impl Stream {
         let sql = "DELETE FROM _stream_records
                    WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2 AND CAST(sequence_number AS INTEGER) < ?3";
         transaction.execute(sql, params![self.table, consumed, newest])?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.records.retain(|sequence, _| *sequence > consumed);
         transaction.commit()
     }
 }

@@ -1,0 +1,318 @@
+//! People: they choose, hold, pay, fail, wander off, come back late, and give back.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    ids::{BookingId, IntentId, SeatId, UserId},
+    payment::{Intent, IntentStatus},
+};
+use outbound::payments::Payments as _;
+use serde_json::{Value, json};
+use testkit::{dice::Dice, payments::Outcome, sale};
+use usher::assembly::Assembly;
+
+use crate::{
+    hall,
+    history::{Answer, Asked, Call},
+    options::Kind,
+    world::World,
+};
+
+/// How long somebody thinks before they do the next thing, in milliseconds, at most.
+pub(crate) const THINK_MS_MAX: u64 = 12_000;
+/// Times somebody asks again when nobody knows what became of a call.
+pub(crate) const TRIES_MAX: u64 = 3;
+/// Times somebody tries to pay for one hold.
+const ATTEMPTS_MAX: u64 = 4;
+/// Seats that somebody wants, at most.
+const SEATS_WANTED_MAX: u64 = 3;
+
+/// Somebody.
+pub(crate) struct Person {
+    pub(crate) world: Arc<World>,
+    house: Arc<Assembly>,
+    name: UserId,
+    token: String,
+    pub(crate) dice: Dice,
+    pub(crate) seats: Vec<SeatId>,
+}
+
+impl Person {
+    /// The person of this number.
+    pub(crate) fn new(world: &Arc<World>, house: &Arc<Assembly>, number: u64) -> Self {
+        Self::named(world, house, &format!("buyer-{number}"), &[])
+    }
+
+    /// The person of this name, with these roles.
+    pub(crate) fn named(world: &Arc<World>, house: &Arc<Assembly>, name: &str, roles: &[&str]) -> Self {
+        Self {
+            world: Arc::clone(world),
+            house: Arc::clone(house),
+            token: house.token(name, roles),
+            dice: Dice::about(world.options.seed, name),
+            name: name.parse().expect("a user id"),
+            seats: hall::seats(&world.options),
+        }
+    }
+
+    /// Comes again and again, until the sale is over.
+    pub(crate) async fn live(self) {
+        let mut visits = 0;
+        while self.goes_on().await {
+            visits += 1;
+            let Some(id) = self.claim(visits).await else { continue };
+            self.think(THINK_MS_MAX).await;
+            match self.dice.below(10) {
+                0 => {}
+                1 => self.end(id).await,
+                _ => self.buy(id).await,
+            }
+        }
+    }
+
+    pub(crate) async fn goes_on(&self) -> bool {
+        self.think(THINK_MS_MAX).await;
+        !self.world.is_healed()
+    }
+
+    pub(crate) async fn think(&self, most_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(self.dice.below(most_ms))).await;
+    }
+
+    /// Wants seats, under one key however often it takes to be told. `None` when they did not get any.
+    async fn claim(&self, visit: u64) -> Option<BookingId> {
+        let key = format!("{}-{visit}", self.name);
+        let (asked, body) = self.wish(&key);
+        let path = match asked {
+            Asked::Best { .. } => "best-available",
+            _ => "holds",
+        };
+        let path = format!("/v1/shows/{}/{path}", sale::show().id);
+        for _ in 0..TRIES_MAX {
+            let once = || self.call("POST", &path, Some(&key), &body, asked.clone());
+            let answer = if self.dice.in_hundred(15) {
+                // A double click. Either may be answered first.
+                let (first, second) = futures::join!(once(), once());
+                if first == Answer::Unknown { second } else { first }
+            } else {
+                once().await
+            };
+            match answer {
+                Answer::Is { id, .. } => return Some(id),
+                Answer::Refused { .. } | Answer::Done => return None,
+                Answer::Unknown => self.think(THINK_MS_MAX).await,
+            }
+        }
+        None
+    }
+
+    fn wish(&self, key: &str) -> (Asked, Value) {
+        let key = key.to_owned();
+        if self.dice.in_hundred(8) {
+            let quantity = u32::try_from(self.dice.within(1, 2)).unwrap_or(1);
+            return (Asked::Best { key, quantity }, json!({"quantity": quantity}));
+        }
+        let mut free = self.seats.clone();
+        let wanted = self.dice.within(0, SEATS_WANTED_MAX).min(free.len() as u64);
+        let mut seats = Vec::new();
+        for _ in 0..wanted {
+            let index = usize::try_from(self.dice.below(free.len() as u64)).expect("an index");
+            seats.push(free.remove(index));
+        }
+        let places = if seats.is_empty() || self.dice.in_hundred(25) { self.dice.within(1, 2) } else { 0 };
+        let places = u32::try_from(places).unwrap_or(0);
+        let areas = if places > 0 { json!([{"areaId": hall::AREA, "quantity": places}]) } else { json!([]) };
+        let body = json!({"seatIds": seats.iter().map(ToString::to_string).collect::<Vec<_>>(), "areas": areas});
+        (Asked::Hold { key, seats, places }, body)
+    }
+
+    async fn buy(&self, id: BookingId) {
+        let Some(intent) = self.begin(id).await else { return };
+        for _ in 0..ATTEMPTS_MAX {
+            // Some come long after their hold has ended.
+            let patience_ms = if self.dice.in_hundred(20) { 150 } else { 50 };
+            self.think(u64::from(self.world.options.hold_seconds) * 10 * patience_ms / 10).await;
+            let Some(status) = self.pay(id, &intent).await else { break };
+            if matches!(status, IntentStatus::Authorised | IntentStatus::Captured) {
+                break;
+            }
+        }
+        self.think(THINK_MS_MAX).await;
+        if self.dice.in_hundred(40) {
+            self.look(id).await;
+        }
+        if self.dice.in_hundred(5)
+            && let Some(lapsed) = self.world.provider.lapse(&intent)
+        {
+            self.tell("payment_intent.canceled", &lapsed);
+        }
+        if self.dice.in_hundred(30) {
+            self.think(THINK_MS_MAX).await;
+            self.end(id).await;
+            if self.dice.in_hundred(20) {
+                self.fail_refund(id, &intent).await;
+            }
+        }
+    }
+
+    /// Presses Pay. Answers what to pay with.
+    async fn begin(&self, id: BookingId) -> Option<IntentId> {
+        let path = format!("/v1/bookings/{id}/confirm");
+        let body = if self.dice.in_hundred(30) { json!({"acceptSubstitutes": true}) } else { json!({}) };
+        for _ in 0..TRIES_MAX {
+            let (answer, body) = self.call_for("POST", &path, None, &body, Asked::Booking { what: "pay" }).await;
+            match answer {
+                Answer::Is { .. } => return body["payment"]["intentId"].as_str()?.parse().ok(),
+                Answer::Refused { .. } | Answer::Done => return None,
+                Answer::Unknown => self.think(THINK_MS_MAX).await,
+            }
+        }
+        None
+    }
+
+    /// Tries to pay. `None` when there is nothing to pay any more.
+    async fn pay(&self, id: BookingId, intent: &IntentId) -> Option<IntentStatus> {
+        let outcomes = [
+            Outcome::Approved,
+            Outcome::Approved,
+            Outcome::Approved,
+            Outcome::Declined,
+            Outcome::Challenged,
+            Outcome::Pondered,
+        ];
+        let provider = &self.world.provider;
+        let outcome = self.dice.one_of(&outcomes);
+        let (decided, breaks) = (self.dice.one_of(&[Outcome::Approved, Outcome::Declined]), self.dice.below(1000));
+        let Some(mut tried) = provider.attempt(intent, outcome) else {
+            return self.pay_what_was_cancelled(id, intent, breaks < self.world.options.rate(Kind::WordBroken)).await;
+        };
+        self.tell(event_of(&tried, outcome), &tried);
+        if matches!(outcome, Outcome::Challenged | Outcome::Pondered) {
+            self.think(THINK_MS_MAX * 4).await;
+            tried = match outcome {
+                Outcome::Challenged => provider.attempt(intent, decided)?,
+                _ => provider.decide(intent, decided)?,
+            };
+            self.tell(event_of(&tried, decided), &tried);
+        }
+        Some(tried.status)
+    }
+
+    /// The provider breaks its word, if it does: what it had cancelled before the booking ended is paid all the same.
+    async fn pay_what_was_cancelled(&self, id: BookingId, intent: &IntentId, breaks: bool) -> Option<IntentStatus> {
+        let is_over = self.world.witness().seen().bookings.get(&id).is_some_and(|it| it.status.reason().is_some());
+        let known = self.world.provider.fetch(intent).await.ok()?;
+        if !breaks || !is_over || known.status != IntentStatus::Cancelled || self.world.is_healed() {
+            return None;
+        }
+        let takes_at_once = self.world.provider.takes_at_once();
+        let status = if takes_at_once { IntentStatus::Captured } else { IntentStatus::Authorised };
+        self.world.provider.force(intent, status);
+        let paid = self.world.provider.fetch(intent).await.ok()?;
+        self.tell(event_of(&paid, Outcome::Approved), &paid);
+        Some(status)
+    }
+
+    /// A refund fails at the bank, once at most: after three a person must look.
+    async fn fail_refund(&self, id: BookingId, intent: &IntentId) {
+        self.think(THINK_MS_MAX).await;
+        if self.world.provider.given_back(id) > 0 && !self.world.is_healed() {
+            self.world.provider.forget_keys();
+            self.world.provider.fail_refund(id);
+            drop(self.world.news.send(("refund.failed", intent.to_string(), id)));
+        }
+    }
+
+    async fn end(&self, id: BookingId) {
+        let path = format!("/v1/bookings/{id}");
+        for _ in 0..TRIES_MAX {
+            let answer = self.call("DELETE", &path, None, &Value::Null, Asked::Booking { what: "end" }).await;
+            if answer != Answer::Unknown {
+                return;
+            }
+            self.think(THINK_MS_MAX).await;
+        }
+    }
+
+    async fn look(&self, id: BookingId) {
+        let path = format!("/v1/bookings/{id}");
+        self.call("GET", &path, None, &Value::Null, Asked::Booking { what: "see" }).await;
+    }
+
+    /// What anybody may read.
+    pub(crate) async fn read(&self, path: &str) -> (u16, Value) {
+        self.send("GET", path, None, &Value::Null).await
+    }
+
+    fn tell(&self, what: &'static str, intent: &Intent) {
+        if let Some(booking) = intent.booking {
+            drop(self.world.news.send((what, intent.id.to_string(), booking)));
+        }
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, key: Option<&str>, body: &Value, asked: Asked) -> Answer {
+        self.call_for(method, path, key, body, asked).await.0
+    }
+
+    /// One call, and its place in the history.
+    async fn call_for(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+        asked: Asked,
+    ) -> (Answer, Value) {
+        let began_ms = self.world.clock.elapsed_ms();
+        let (status, body) = self.send(method, path, key, body).await;
+        let ended_ms = self.world.clock.elapsed_ms();
+        let answer = read_answer(status, &body);
+        self.world.trace.note(format!("{ended_ms} {} {method} {path} {status}", self.name));
+        if status == 500 {
+            self.world.witness().accuse("5xx", format!("{method} {path} answers 500"));
+        }
+        let buyer = self.name.clone();
+        self.world.history.add(Call { began_ms, ended_ms, buyer, asked, answer: answer.clone() });
+        (answer, body)
+    }
+
+    async fn send(&self, method: &str, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        let request = http::Request::builder().method(method).uri(path).header("host", "usher.local");
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.house.call(request.body(body).expect("a request")).await;
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(response.body()).unwrap_or_default())
+    }
+}
+
+/// What the provider calls it.
+pub(crate) const fn event_of(intent: &Intent, outcome: Outcome) -> &'static str {
+    match (intent.status, outcome) {
+        (_, Outcome::Declined) => "payment_intent.payment_failed",
+        (IntentStatus::Captured, _) => "payment_intent.succeeded",
+        (IntentStatus::Processing, _) => "payment_intent.processing",
+        (IntentStatus::RequiresAction, _) => "payment_intent.requires_action",
+        _ => "payment_intent.amount_capturable_updated",
+    }
+}
+
+fn read_answer(status: u16, body: &Value) -> Answer {
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    match status {
+        200 | 201 => {
+            let seats = body["seats"].as_array().into_iter().flatten();
+            let seats = seats.filter_map(|seat| seat["seatId"].as_str()?.parse().ok()).collect();
+            let id = text("bookingId").parse();
+            let version = body["version"].as_u64().unwrap_or_default();
+            id.map_or(Answer::Done, |id| Answer::Is { id, version, status: text("status"), seats })
+        }
+        400..500 if status != 429 => {
+            let named = body["unavailable"].as_array().into_iter().flatten();
+            let unavailable = named.filter_map(|it| it.as_str().map(str::to_owned)).collect();
+            Answer::Refused { slug: text("type").trim_start_matches("urn:problem:usher:").to_owned(), unavailable }
+        }
+        _ => Answer::Unknown,
+    }
+}

@@ -1,0 +1,330 @@
+//! Who sees each change of the table in the moment that it is made, and what must be true right after it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{
+    booking::{Booking, Reason, SKEW_MARGIN, Status},
+    event::{self, Event},
+    hold::{Taken, Tally},
+    ids::{BookingId, SeatId, UserId},
+    payment::IntentStatus,
+    time::{Clock as _, SignedDuration, millis, shift},
+};
+use serde_dynamo::Item as Image;
+use store::{keys::Key, stream};
+use testkit::{
+    engine::{Engine, Record},
+    payments::Provider,
+};
+
+use crate::{options::Options, time::SimulatedClock};
+
+/// Records of one write, at most.
+const RECORDS_MAX: u32 = 200;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The invariant of ARCHITECTURE.md, or the promise of SEMANTICS.md.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub what: String,
+    /// When, in milliseconds since the beginning.
+    pub at_ms: u64,
+}
+
+/// What something was, and from when on.
+pub(crate) type Line<T> = Vec<(u64, T)>;
+
+/// Everything that was seen.
+#[derive(Default)]
+pub(crate) struct Seen {
+    last: i64,
+    /// Seats as they are; those that are free are not in it.
+    pub(crate) seats: BTreeMap<SeatId, Taken>,
+    /// Bookings as they are.
+    pub(crate) bookings: BTreeMap<BookingId, Booking>,
+    /// Tallies as they are.
+    pub(crate) tallies: BTreeMap<UserId, Tally>,
+    /// Places left by the area's shard.
+    places: BTreeMap<u16, u32>,
+    /// How each seat was taken, over time.
+    pub(crate) seat_lines: BTreeMap<SeatId, Line<Option<Taken>>>,
+    /// Each booking over time.
+    pub(crate) booking_lines: BTreeMap<BookingId, Line<Booking>>,
+    /// How much each buyer had, over time.
+    pub(crate) tally_lines: BTreeMap<UserId, Line<u32>>,
+    /// Places left of the area, over time.
+    pub(crate) place_line: Line<u32>,
+    /// What buyers have to be told of, in order.
+    pub(crate) events: Vec<Event>,
+    /// Writes so far.
+    pub(crate) writes: u64,
+    violations: Vec<Violation>,
+}
+
+/// Sees, and judges.
+pub(crate) struct Witness {
+    engine: Engine,
+    provider: Arc<Provider>,
+    clock: Arc<SimulatedClock>,
+    cap: u32,
+    places: u32,
+    /// How far the clocks of instances may be off, either way.
+    skew: SignedDuration,
+    seen: Mutex<Seen>,
+}
+
+/// What one write touched.
+#[derive(Default)]
+struct Touched {
+    bookings: BTreeSet<BookingId>,
+    buyers: BTreeSet<UserId>,
+    places: bool,
+}
+
+impl Witness {
+    /// Sees everything from now on.
+    pub(crate) fn new(
+        engine: &Engine,
+        provider: &Arc<Provider>,
+        clock: &Arc<SimulatedClock>,
+        options: &Options,
+        skew_ms: i64,
+    ) -> Self {
+        // Everything before is read as well, so that the stream counts it in order.
+        let before = engine.stream().read(0, RECORDS_MAX).expect("the stream can be read");
+        let last = before.last().map_or(0, |record| record.sequence);
+        let witness = Self {
+            engine: engine.clone(),
+            provider: Arc::clone(provider),
+            clock: Arc::clone(clock),
+            cap: options.cap,
+            places: options.places,
+            skew: SignedDuration::from_millis(skew_ms),
+            seen: Mutex::default(),
+        };
+        witness.seen().last = last;
+        witness.seen().place_line.push((0, options.places));
+        witness
+    }
+
+    /// What was seen so far.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is not as it must be.
+    pub(crate) fn accuse(&self, invariant: &'static str, what: String) {
+        let at_ms = self.clock.elapsed_ms();
+        self.seen().violations.push(Violation { invariant, what, at_ms });
+    }
+
+    /// What was not as it must be.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.seen().violations.clone()
+    }
+
+    /// A call wrote something, perhaps: looks at what, and whether all is well.
+    pub(crate) fn look(&self) {
+        let mut faults: Vec<(&'static str, String)> = Vec::new();
+        {
+            let mut seen = self.seen();
+            let records = self.engine.stream().read(seen.last, RECORDS_MAX).expect("the stream can be read");
+            let Some(last) = records.last() else { return };
+            seen.last = last.sequence;
+            seen.writes += 1;
+            let mut touched = Touched::default();
+            for record in records.iter().filter(|record| !record.is_idle()) {
+                self.take_in(&mut seen, record, &mut touched, &mut faults);
+            }
+            self.judge(&seen, &touched, &mut faults);
+        }
+        for (invariant, what) in faults {
+            self.accuse(invariant, what);
+        }
+    }
+
+    fn take_in(
+        &self,
+        seen: &mut Seen,
+        record: &Record,
+        touched: &mut Touched,
+        faults: &mut Vec<(&'static str, String)>,
+    ) {
+        let text = |name: &str| record.keys[name]["S"].as_str().unwrap_or_default();
+        let Ok(key) = Key::parse(text("PK"), text("SK")) else { return };
+        let now = self.clock.elapsed_ms();
+        match key {
+            Key::Seat(_, seat) => {
+                let is = stream::seat(&image(record.new())).expect("a seat decodes");
+                let was = seen.seats.get(&seat).copied();
+                if !may_follow(was, is) {
+                    faults.push(("I1", format!("{seat} went from {was:?} to {is:?}")));
+                }
+                touched.bookings.extend([was, is].into_iter().flatten().filter_map(holder));
+                match is {
+                    Some(taken) => drop(seen.seats.insert(seat.clone(), taken)),
+                    None => drop(seen.seats.remove(&seat)),
+                }
+                seen.seat_lines.entry(seat).or_default().push((now, is));
+            }
+            Key::Booking(id) => {
+                let keys: Image = serde_json::from_value(record.keys.clone()).expect("keys are an item");
+                let change = stream::booking_change(&keys, &image(record.old()), &image(record.new()));
+                let Some((old, new)) = change.expect("a booking decodes") else {
+                    return faults.push(("I6", format!("{id} was deleted")));
+                };
+                self.judge_step(old.as_ref(), &new, faults);
+                touched.bookings.insert(id);
+                touched.buyers.insert(new.buyer.clone());
+                touched.places |= !new.areas.is_empty();
+                seen.events.extend(event::between(old.as_ref(), &new));
+                seen.booking_lines.entry(id).or_default().push((now, new.clone()));
+                seen.bookings.insert(id, new);
+            }
+            Key::Buyer(_, user) => {
+                let tally = stream::tally(&image(record.new())).expect("a tally decodes");
+                seen.tally_lines.entry(user.clone()).or_default().push((now, tally.total));
+                touched.buyers.insert(user.clone());
+                seen.tallies.insert(user, tally);
+            }
+            Key::AreaShard(_, _, shard) => {
+                let left = stream::places_left(&image(record.new())).expect("a counter decodes");
+                seen.places.insert(shard, left);
+                touched.places = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// What must be true of a booking's step by itself.
+    fn judge_step(&self, old: Option<&Booking>, new: &Booking, faults: &mut Vec<(&'static str, String)>) {
+        let id = new.id;
+        let version = old.map_or(0, |old| old.version);
+        if new.version != version + 1 {
+            faults.push(("I13", format!("{id} went from version {version} to {}", new.version)));
+        }
+        if old.is_none() && new.status != Status::Pending {
+            faults.push(("I7", format!("{id} began as {:?}", new.status)));
+        }
+        let owes =
+            new.status == Status::Pending || new.status == Status::Confirmed && !new.is_paid() || new.owes_refund();
+        if owes && new.due_at.is_none() {
+            faults.push(("I6", format!("{id} owes something and is not due: {:?}", new.status)));
+        }
+        if new.is_paid() && !old.is_some_and(Booking::is_paid) && self.provider.taken(id) == 0 {
+            faults.push(("I3", format!("{id} is paid, and nothing was captured")));
+        }
+        let Some(old) = old.filter(|old| old.status == Status::Pending && new.status.reason().is_some()) else {
+            return;
+        };
+        let earliest = shift(shift(old.expires_at, SKEW_MARGIN), -self.skew);
+        if new.status == Status::Cancelled(Reason::Expired) && self.clock.now() < earliest {
+            let early = earliest.duration_since(self.clock.now());
+            faults.push(("I8", format!("{id} was released {early:#} early")));
+        }
+        for intent in self.provider.intents_of(id) {
+            if intent.status != IntentStatus::Cancelled {
+                faults.push(("I9", format!("{id} lets its seats go while {} is {:?}", intent.id, intent.status)));
+            }
+        }
+    }
+
+    /// What must be true of everything that a write touched.
+    fn judge(&self, seen: &Seen, touched: &Touched, faults: &mut Vec<(&'static str, String)>) {
+        for id in &touched.bookings {
+            faults.extend(seats_of(seen, *id).into_iter().map(|what| ("I1", what)));
+        }
+        for user in &touched.buyers {
+            faults.extend(self.tally_of(seen, user).into_iter().map(|what| ("I4", what)));
+        }
+        if touched.places {
+            let live = seen.bookings.values().filter(|booking| booking.status.reason().is_none());
+            let taken: u32 = live.flat_map(|booking| &booking.areas).map(|line| line.quantity).sum();
+            let untouched = u32::from(seen.places.is_empty()) * self.places;
+            let left = seen.places.values().sum::<u32>() + untouched;
+            if left + taken != self.places {
+                faults.push(("I4", format!("{left} places left and {taken} taken of {}", self.places)));
+            }
+        }
+    }
+
+    fn tally_of(&self, seen: &Seen, user: &UserId) -> Option<String> {
+        let live = seen.bookings.values().filter(|it| it.buyer == *user && it.status.reason().is_none());
+        let counted: Vec<(BookingId, u32)> = live.map(|booking| (booking.id, booking.places())).collect();
+        let total: u32 = counted.iter().map(|(_, places)| places).sum();
+        let tally = seen.tallies.get(user).cloned().unwrap_or_default();
+        if tally.total != total || tally.bookings != counted {
+            return Some(format!("{user} has {counted:?}, and the tally says {}: {:?}", tally.total, tally.bookings));
+        }
+        (total > self.cap).then(|| format!("{user} has {total} places of {}", self.cap))
+    }
+
+    /// Keeps what the area's places are now, for whoever asks later.
+    pub(crate) fn mark_places(&self) {
+        let mut seen = self.seen();
+        if !seen.places.is_empty() {
+            let left = seen.places.values().sum();
+            let now = self.clock.elapsed_ms();
+            seen.place_line.push((now, left));
+        }
+    }
+
+    /// The skew that is allowed for, in milliseconds.
+    pub(crate) fn skew_ms(&self) -> u64 {
+        u64::try_from(self.skew.as_millis()).unwrap_or_default()
+    }
+
+    /// `at` in milliseconds since the beginning.
+    pub(crate) fn elapsed_at(&self, at: domain::Timestamp) -> u64 {
+        let began = millis(self.clock.now()) - i64::try_from(self.clock.elapsed_ms()).unwrap_or(i64::MAX);
+        u64::try_from(millis(at) - began).unwrap_or_default()
+    }
+}
+
+/// An image of a record as an item; empty where there is none.
+fn image(json: Option<&str>) -> Image {
+    json.map(|json| serde_json::from_str(json).expect("an image is an item")).unwrap_or_default()
+}
+
+fn holder(taken: Taken) -> Option<BookingId> {
+    match taken {
+        Taken::Held(id) | Taken::Sold(id) => Some(id),
+        Taken::Blocked => None,
+    }
+}
+
+/// Whether one write may make that of a seat.
+fn may_follow(was: Option<Taken>, is: Option<Taken>) -> bool {
+    match (was, is) {
+        // Also a late payment, which takes its seats again.
+        (None, Some(_)) | (_, None) => true,
+        (Some(Taken::Held(holder)), Some(Taken::Sold(buyer))) => holder == buyer,
+        (Some(was), Some(is)) => was == is,
+    }
+}
+
+/// What is wrong with the seats of a booking.
+fn seats_of(seen: &Seen, id: BookingId) -> Option<String> {
+    let has: BTreeMap<&SeatId, Taken> = seen
+        .seats
+        .iter()
+        .filter(|(_, taken)| holder(**taken) == Some(id))
+        .map(|(seat, taken)| (seat, *taken))
+        .collect();
+    let Some(booking) = seen.bookings.get(&id) else {
+        return (!has.is_empty()).then(|| format!("{has:?} are taken for {id}, which does not exist"));
+    };
+    let taken = match booking.status {
+        Status::Pending => Some(Taken::Held(id)),
+        Status::Confirmed => Some(Taken::Sold(id)),
+        Status::Cancelled(_) => None,
+    };
+    let lines = booking.seats.iter().filter_map(|line| taken.map(|taken| (&line.seat, taken)));
+    let expected: BTreeMap<&SeatId, Taken> = lines.collect();
+    (has != expected).then(|| format!("{id} is {:?} and has {has:?} of {expected:?}", booking.status))
+}
