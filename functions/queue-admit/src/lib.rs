@@ -128,6 +128,12 @@ async fn tick(app: &App, told: Tick, message: &str) -> Result<(), Error> {
         metrics::since(Metric::AdmissionLagSeconds, last);
     }
     let mut ticked = room.tick(&show, &seen.as_seen(draw.as_ref()), now);
+    tracing::debug!(
+        show.id = %show_id, room.version = ticked.room.version, room.serving = %ticked.room.serving,
+        room.live = ticked.room.live, room.expected = ticked.room.expected, seats.free = seen.free,
+        seats.held = seen.held, seats.taken = seen.taken,
+        "the room of {show_id} is moved"
+    );
     message.clone_into(&mut ticked.room.ticked_by);
     if !app.store.put_room(show_id, &ticked.room).await? {
         return Ok(());

@@ -24,9 +24,12 @@ pub(crate) struct Read {
     admitted: Vec<Admitted>,
     /// The permit counters.
     pub(crate) permits: Vec<(u16, Permits)>,
-    free: u64,
-    held: u64,
-    taken: u64,
+    /// Places that are free.
+    pub(crate) free: u64,
+    /// Places on hold.
+    pub(crate) held: u64,
+    /// Places held or sold.
+    pub(crate) taken: u64,
     bound: u32,
 }
 

@@ -7,10 +7,12 @@
 
 mod admission;
 mod counts;
+mod crowd;
 mod line;
 mod place;
 mod room;
 mod token;
+mod uptake;
 
 pub use admission::{
     ADMISSION_LIFETIME, ADMISSION_SHARDS, Admission, AdmissionId, Exchange, Gate, Permits, exchange, expiry_bucket,
@@ -23,6 +25,7 @@ pub use room::{
     ADMISSIONS_MAX, ADMISSIONS_MAX_DEFAULT, MOVE_MARGIN, PUBLISH_AFTER, Phase, Room, Seen, Ticked, reopen, wait_seconds,
 };
 pub use token::TokenKey;
+pub use uptake::Uptake;
 
 /// Partitions that the places of a show are spread over. Fixed for ever: a place is found by hashing its buyer.
 pub const QUEUE_SHARDS: u16 = 16;

@@ -192,7 +192,6 @@ async fn of_two_ticks_at_once_the_table_takes_one() {
             ticked_ms: 5,
             marks: vec![(1, 2), (3, 4)],
             sold_out_ms: Some(9),
-            taken_before: Some(1),
             ..read.clone()
         };
         let careless = if patient { store.clone() } else { table::impatient_store(&engine) };

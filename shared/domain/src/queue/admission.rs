@@ -19,7 +19,7 @@ pub const ADMISSION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// Permit counters of a show. Fixed for ever: permits are counted over all of them.
 pub const ADMISSION_SHARDS: u16 = 8;
 /// Admissions that end within the same span are counted together, in milliseconds.
-const BUCKET_MS: i64 = 30_000;
+const BUCKET_MS: i64 = 15_000;
 /// How much later than its bucket's end an admission counts as over: more than two machines' clocks differ.
 const SKEW_MS: i64 = 1_000;
 
@@ -50,8 +50,14 @@ pub fn expiry_bucket(expires_ms: i64) -> i64 {
 }
 
 /// The latest end of what is in `bucket`.
-pub(crate) const fn bucket_end_ms(bucket: i64) -> i64 {
+const fn bucket_end_ms(bucket: i64) -> i64 {
     bucket.saturating_mul(BUCKET_MS)
+}
+
+/// How long ago what is in `bucket` was let in, in milliseconds, at least.
+pub(crate) fn age_ms(bucket: i64, now_ms: i64) -> i64 {
+    let lifetime_ms = i64::try_from(ADMISSION_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    (lifetime_ms - bucket_end_ms(bucket).saturating_sub(now_ms)).max(0)
 }
 
 /// Whether admissions of `bucket` may be alive at `now`.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::{AdmissionId, Histogram, expiry_bucket};
 
-/// Buckets of expiry that are kept, counted back from the newest: twice an admission's life.
-const BUCKETS_KEPT: i64 = 40;
+/// Buckets of expiry that are kept, counted back from the newest: an admission's life and a minute.
+const BUCKETS_KEPT: i64 = 44;
 
 /// A position in the stream: a number of any length, in decimal, compared as a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -164,11 +164,11 @@ mod tests {
         let mut admitted = Admitted::default();
         for (number, (was, is, expected)) in steps.into_iter().enumerate() {
             assert!(admitted.apply(&[(sequence(number + 1), was, is)]));
-            assert_eq!(admitted.buckets.get(&20).copied().unwrap_or_default(), expected, "step {number}");
+            assert_eq!(admitted.buckets.get(&40).copied().unwrap_or_default(), expected, "step {number}");
         }
         let next = Standing { admission: AdmissionId(2), expires_ms: 900_000, holding: false, spent: false };
         assert!(admitted.apply(&[(sequence(99), standing(true, true), Some(next))]));
-        assert_eq!(admitted.buckets[&20], (0, 1), "a second admission does not undo the first one's purchase");
+        assert_eq!(admitted.buckets[&40], (0, 1), "a second admission does not undo the first one's purchase");
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         let mut admitted = Admitted::default();
         for number in 1..=500i64 {
             let is =
-                Standing { admission: AdmissionId(number), expires_ms: number * 30_000, holding: true, spent: false };
+                Standing { admission: AdmissionId(number), expires_ms: number * 15_000, holding: true, spent: false };
             admitted.apply(&[(Sequence::new(&number.to_string()), None, Some(is))]);
         }
         assert_eq!(admitted.buckets.len(), usize::try_from(BUCKETS_KEPT).unwrap());

@@ -1,15 +1,12 @@
 //! The room's state, and the tick that moves its threshold: as many are let in as there is something to sell to.
 
-use std::collections::BTreeMap;
-
 use crate::{
     Timestamp,
     catalogue::{Show, ShowStatus},
     queue::{
-        ADMISSION_LIFETIME, DrawSecret, Histogram, Line, Place,
-        admission::{Permits, bucket_end_ms, is_alive},
-        counts::Admitted,
-        line::Draw,
+        Admitted, Draw, DrawSecret, Histogram, Line, Permits, Place,
+        crowd::Crowd,
+        uptake::{Uptake, WHOLE},
     },
     time::{SignedDuration, from_millis, millis, shift},
 };
@@ -38,11 +35,9 @@ const IDLE_TICKS_MAX: u32 = 15;
 /// A chain of ticks that was not heard of for so long is broken, and whoever notices begins another.
 const STALE_AFTER: SignedDuration = SignedDuration::from_secs(6);
 
-/// What is assumed before anything is measured: so many admissions took so many places.
-const PRIOR_ADMISSIONS: u64 = 20;
-const PRIOR_PLACES: u64 = 40;
-/// The fewest places that a thousand admissions are reckoned to take: however few buy, only so many are let in at a time.
-const PLACES_PER_THOUSAND_MIN: u64 = 200;
+/// The fewest places, in millionths, that somebody who is let in is reckoned to take: however few buy, only so many are
+/// let in at a time.
+const PLACES_OF_A_NEWCOMER_MIN: u64 = WHOLE / 5;
 
 /// How long the recent past is over which the pace is measured.
 const PACE_WINDOW_MS: i64 = 60_000;
@@ -90,8 +85,8 @@ pub struct Room {
     pub expected: u64,
     /// Permits taken, as seen at the last tick.
     pub used: u64,
-    /// Places taken when the doors opened.
-    pub taken_before: Option<u64>,
+    /// How readily those who were let in take places.
+    pub uptake: Uptake,
     /// When how many were served: the pace is measured between these.
     pub marks: Vec<(i64, u64)>,
     /// Ticks since anything was new.
@@ -116,7 +111,7 @@ impl Room {
             sold_out_ms: None,
             expected: 0,
             used: 0,
-            taken_before: None,
+            uptake: Uptake::default(),
             marks: Vec::new(),
             idle: 0,
             live: 0,
@@ -213,78 +208,41 @@ pub struct Ticked {
     pub again_seconds: Option<u32>,
 }
 
-/// Of those who were let in and hold nothing, half are taken to have left after so long, in milliseconds.
-const SHOPPING_HALVES_MS: i64 = 60_000;
-
-/// How many admissions are alive, and what they are about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Crowd {
-    used: u64,
-    live: u64,
-    shopping: u64,
-}
-
-impl Crowd {
-    fn of(seen: &Seen<'_>, now_ms: i64) -> Self {
-        let mut buckets: BTreeMap<i64, (u64, i64, u64)> = BTreeMap::new();
-        for (bucket, issued) in seen.permits.iter().flat_map(|(_, permits)| &permits.by_expiry) {
-            buckets.entry(*bucket).or_default().0 += issued;
-        }
-        for (bucket, (holding, spent)) in seen.admitted.iter().flat_map(|part| &part.buckets) {
-            let (_, in_hold, bought) = buckets.entry(*bucket).or_default();
-            (*in_hold, *bought) = (*in_hold + holding, *bought + spent);
-        }
-        let used = seen.permits.iter().map(|(_, permits)| permits.used).sum();
-        let (mut live, mut shopping) = (0, 0);
-        for (bucket, (issued, holding, spent)) in buckets.into_iter().filter(|(bucket, _)| is_alive(*bucket, now_ms)) {
-            let mine = issued.saturating_sub(spent);
-            live += mine;
-            let empty_handed = mine.saturating_sub(u64::try_from(holding).unwrap_or_default());
-            shopping += empty_handed >> halvings(bucket, now_ms);
-        }
-        Self { used, live, shopping }
-    }
-}
-
-/// How often those who were let in with this bucket, and hold nothing, have halved.
-fn halvings(bucket: i64, now_ms: i64) -> u32 {
-    let lifetime_ms = i64::try_from(ADMISSION_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-    let inside_ms = lifetime_ms - bucket_end_ms(bucket).saturating_sub(now_ms);
-    u32::try_from(inside_ms / SHOPPING_HALVES_MS).unwrap_or_default().min(u64::BITS - 1)
-}
-
 impl Room {
     /// Moves the threshold: the room one version on. Pure, so that of two ticks at once, which both see this version, the
     /// table takes one.
     ///
-    /// So many are let in that those who shop now and those who were just called will take what is free, going by how much
-    /// an admission took so far; never so many that more would be alive than the show allows; and nobody while there is
-    /// nothing to sell. Those who hold seats are counted by their seats. Those who were called and do not come fade away,
-    /// half of them in ten seconds; so do those who came and hold nothing, half of them in a minute.
+    /// So many are let in that those who were let in before and those who were just called will take what is free, going
+    /// by [how readily](Uptake) people took so far; never so many that more would be alive than the show allows; and nobody
+    /// while there is nothing to sell. Those who hold places are counted by their places. Those who were called and do not
+    /// come fade away, half of them in ten seconds; whoever came and left is not waited for once it shows.
     #[must_use]
     pub fn tick(&self, show: &Show, seen: &Seen<'_>, now: Timestamp) -> Ticked {
         let now_ms = millis(now);
-        let crowd = Crowd::of(seen, now_ms);
+        let crowd = Crowd::of(seen.permits, seen.admitted, now_ms);
         let mut room = self.clone();
         room.version += 1;
         room.histogram = seen.histogram.clone();
         room.newest_ms = seen.newest_ms;
         room.ticked_ms = now_ms;
-        room.live = crowd.live;
+        room.live = crowd.live();
         room.used = crowd.used;
         let came = crowd.used.saturating_sub(self.used);
         let still = self.expected.saturating_sub(came);
         room.expected = still - still.div_ceil(8);
+        let elapsed_ms = (now_ms - self.ticked_ms).clamp(0, i64::try_from(STALE_AFTER.as_millis()).unwrap_or(i64::MAX));
+        let can_take = seen.free > 0 && sells(show, now);
+        room.uptake.watch(&crowd, seen.taken, can_take, now_ms, elapsed_ms);
         let nothing_left = seen.free == 0 && seen.held == 0 && seen.taken > 0;
         room.sold_out_ms = nothing_left.then(|| self.sold_out_ms.unwrap_or(now_ms));
         if let Some(draw) = seen.draw {
-            room.serve(show, seen, draw, crowd, now);
+            room.serve(show, seen, draw, &crowd, now);
         }
         // What is over frees its permit; the number of permits never falls.
-        let granted = u64::from(seen.bound) + crowd.used.saturating_sub(crowd.live);
+        let granted = u64::from(seen.bound) + crowd.used.saturating_sub(room.live);
         let is_new = room.histogram != self.histogram || room.serving != self.serving || room.expected > 0;
         let waits = seen.draw.is_none_or(|draw| room.line(draw).total() > room.line(draw).rank(&room.serving));
-        let is_full = crowd.live >= u64::from(seen.bound);
+        let is_full = room.live >= u64::from(seen.bound);
         room.idle = if is_new || waits || is_full { 0 } else { self.idle.saturating_add(1) };
         let again_seconds = room.again(show, now);
         Ticked { room, granted, again_seconds }
@@ -296,16 +254,13 @@ impl Room {
         Line { draw, histogram: &self.histogram, opens_at_ms: millis(self.opens_at) }
     }
 
-    fn serve(&mut self, show: &Show, seen: &Seen<'_>, draw: &Draw, crowd: Crowd, now: Timestamp) {
+    fn serve(&mut self, show: &Show, seen: &Seen<'_>, draw: &Draw, crowd: &Crowd, now: Timestamp) {
         let now_ms = millis(now);
-        let before = self.taken_before.get_or_insert(seen.taken);
-        let took = seen.taken.saturating_sub(*before);
-        let sells = show.status == ShowStatus::OnSale && now >= show.on_sale_at && now < show.starts_at;
         let served = self.line(draw).rank(&self.serving);
         if self.marks.is_empty() {
             self.marks.push((now_ms, served));
         }
-        let people = if sells { wanted(seen, crowd, self.expected, took) } else { 0 };
+        let people = if sells(show, now) { self.wanted(seen, crowd, now_ms) } else { 0 };
         let to = if people > 0 {
             self.line(draw).advance(self.serving, people, self.newest_ms, now_ms)
         } else {
@@ -315,6 +270,16 @@ impl Room {
         let now_served = self.line(draw).rank(&to);
         self.expected += now_served.saturating_sub(served);
         self.mark(now_ms, now_served);
+    }
+
+    /// How many more to let in.
+    fn wanted(&self, seen: &Seen<'_>, crowd: &Crowd, now_ms: i64) -> u64 {
+        let of_a_newcomer = self.uptake.of_a_newcomer().max(PLACES_OF_A_NEWCOMER_MIN);
+        let spoken_for = self.uptake.of(crowd, now_ms) + self.expected * of_a_newcomer;
+        let nobodys = (seen.free * WHOLE).saturating_sub(spoken_for);
+        let by_inventory = (nobodys / of_a_newcomer).div_ceil(2).max(u64::from(nobodys > 0));
+        let by_bound = u64::from(seen.bound).saturating_sub(self.live + self.expected);
+        by_inventory.min(by_bound)
     }
 
     /// Remembers how many are served by now, and forgets what is more than a minute ago.
@@ -343,17 +308,9 @@ impl Room {
     }
 }
 
-/// How many more to let in.
-fn wanted(seen: &Seen<'_>, crowd: Crowd, expected: u64, took: u64) -> u64 {
-    if seen.free == 0 {
-        return 0;
-    }
-    let over = crowd.used.saturating_sub(crowd.live);
-    let per_thousand = (took + PRIOR_PLACES) * 1_000 / (over + PRIOR_ADMISSIONS);
-    let takers = (seen.free * 1_000).div_ceil(per_thousand.max(PLACES_PER_THOUSAND_MIN));
-    let by_inventory = takers.saturating_sub(crowd.shopping + expected);
-    let by_bound = u64::from(seen.bound).saturating_sub(crowd.live + expected);
-    by_inventory.min(by_bound)
+/// Whether anybody can hold places.
+fn sells(show: &Show, now: Timestamp) -> bool {
+    show.status == ShowStatus::OnSale && now >= show.on_sale_at && now < show.starts_at
 }
 
 /// How long `ahead` people take at this pace, in seconds; `None` while there is no pace.

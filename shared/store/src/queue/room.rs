@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use domain::{
     StoreError, Timestamp,
     ids::ShowId,
-    queue::{Draw, Histogram, Place, Room},
+    queue::{Draw, Histogram, Place, Room, Uptake},
     time::{from_millis, millis},
 };
 use serde::{Deserialize, Serialize};
@@ -50,8 +50,8 @@ struct RoomItem {
     w: u64,
     /// Permits used.
     u: u64,
-    /// Places taken before. (`b` is an index's.)
-    t: Option<u64>,
+    /// Uptake. (`b` is an index's.)
+    t: Uptake,
     /// Marks of the pace.
     m: Vec<(i64, u64)>,
     /// Idle ticks.
@@ -73,7 +73,7 @@ fn item_of(room: &Room) -> RoomItem {
         z: room.sold_out_ms,
         w: room.expected,
         u: room.used,
-        t: room.taken_before,
+        t: room.uptake.clone(),
         m: room.marks.clone(),
         i: room.idle,
         l: room.live,
@@ -96,7 +96,7 @@ fn room_of(item: Item) -> Result<Room, StoreError> {
         sold_out_ms: item.z,
         expected: item.w,
         used: item.u,
-        taken_before: item.t,
+        uptake: item.t,
         marks: item.m,
         idle: item.i,
         live: item.l,

@@ -1,15 +1,12 @@
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
     catalogue::WaitingRoom,
     ids::{EventId, ShowId, VenueId},
-    queue::{
-        ADMISSION_LIFETIME, ADMISSION_SHARDS, AdmissionId, Epoch, Sequence, Standing, buyer_hash, expiry_bucket, share,
-    },
+    queue::expiry_bucket,
     refund::Policy,
 };
 
@@ -123,9 +120,9 @@ fn nobody_is_served_before_the_draw_is_known_or_the_sale_begins() {
     let paused = Show { status: ShowStatus::Paused, ..show() };
     assert_eq!(room().tick(&paused, &seen(Some(&draw)), at(2_000)).room.serving, Place::FIRST);
     let ticked = room().tick(&show(), &seen(Some(&draw)), at(2_000));
-    // A hundred places, two for each until something is measured.
-    assert_eq!(ticked.room.line(&draw).rank(&ticked.room.serving), 50);
-    assert_eq!((ticked.room.version, ticked.room.expected, ticked.granted), (1, 50, 1_000));
+    // A hundred places, nearly two for each until something is measured, and half of them at once.
+    assert_eq!(ticked.room.line(&draw).rank(&ticked.room.serving), 26);
+    assert_eq!((ticked.room.version, ticked.room.expected, ticked.granted), (1, 26, 1_000));
     assert_eq!(ticked.again_seconds, Some(TICK_SECONDS));
 }
 
@@ -153,6 +150,44 @@ fn nothing_to_sell_admits_nobody_and_seats_that_return_admit_again() {
     let returned = Seen { free: 2, taken: 98, ..sold };
     let again = much_later.room.tick(&show(), &returned, at(760_000));
     assert_eq!((again.room.sold_out_ms, again.room.line(&draw).rank(&again.room.serving)), (None, 1));
+}
+
+/// Fifty people came at once, and thirty took a pair within a second. Whoever is left has gone, and soon is not waited for.
+#[test]
+fn ticks_let_people_in_for_what_is_free_by_what_was_seen_of_those_who_came() {
+    let draw = Draw::of((0..300).map(|n| secret().drawn_for(n)).collect());
+    // Seconds after the opening; let in until then, holding, having bought; free; who is served by this tick.
+    let ticks = [
+        (2, (0, 0, 0), 120, 32),
+        (4, (32, 0, 0), 120, 48),
+        (6, (48, 20, 0), 80, 55),
+        (8, (48, 25, 5), 60, 58),
+        (10, (50, 20, 10), 60, 61),
+        (12, (50, 10, 20), 60, 63),
+        (20, (50, 0, 30), 60, 65),
+        (30, (50, 0, 30), 60, 71),
+        (40, (50, 0, 30), 60, 78),
+        (60, (50, 0, 30), 60, 89),
+    ];
+    let mut room = room();
+    let mut told = Vec::new();
+    for (second, (came, holding, spent), free, _) in ticks {
+        let expires = expiry_bucket(OPENS_MS + 4_000 + 600_000);
+        let by_expiry = BTreeMap::from([(expires, came)]);
+        let permits = [(0, Permits { granted: 1_000, used: came, by_expiry })];
+        let admitted = [Admitted { buckets: BTreeMap::from([(expires, (holding, spent))]), ..Admitted::default() }];
+        let seen = Seen {
+            histogram: Histogram { drawn: 300, ..Histogram::default() },
+            permits: &permits,
+            admitted: &admitted,
+            free,
+            taken: 120 - free,
+            ..seen(Some(&draw))
+        };
+        room = room.tick(&show(), &seen, at(second * 1_000)).room;
+        told.push((second, (came, holding, spent), free, room.line(&draw).rank(&room.serving)));
+    }
+    assert_eq!(told, ticks);
 }
 
 #[test]
@@ -200,239 +235,4 @@ fn the_pace_is_measured_over_the_last_minute() {
     assert_eq!((wait_seconds(0, 0), wait_seconds(5, 0), wait_seconds(90, 600)), (Some(0), None, Some(9)));
 }
 
-/// Somebody of the crowd.
-struct Person {
-    turn: Place,
-    /// They never come when they are called.
-    absent: bool,
-    /// Places they take, if any are left.
-    wants: u64,
-    /// They let their hold lapse.
-    lapses: bool,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum State {
-    Waiting,
-    Shopping { since_ms: i64, expires_ms: i64 },
-    Holding { since_ms: i64, expires_ms: i64 },
-    Over,
-}
-
-/// A sale in simulated time: the real tick, counters and counts, and people who do as they please.
-struct Sale {
-    people: Vec<Person>,
-    room: Room,
-    draw: Draw,
-    permits: Vec<(u16, Permits)>,
-    /// What the stream has told, and when, newest last; the tick sees an older one.
-    told: Vec<(i64, Admitted)>,
-    sequence: u64,
-    free: u64,
-    held: u64,
-    sold: u64,
-    bound: u32,
-    now_ms: i64,
-}
-
-impl Sale {
-    fn new(people: Vec<Person>, seats: u64, bound: u32) -> Self {
-        let in_draw = people.iter().filter(|person| person.turn.epoch == Epoch::Draw);
-        Self {
-            draw: Draw::of(in_draw.map(|person| person.turn.hash).collect()),
-            people,
-            room: room(),
-            permits: (0..ADMISSION_SHARDS).map(|shard| (shard, Permits::default())).collect(),
-            told: vec![(0, Admitted::default())],
-            sequence: 0,
-            free: seats,
-            held: 0,
-            sold: 0,
-            bound,
-            now_ms: OPENS_MS + 1_000,
-        }
-    }
-
-    /// Who came by now, and the newest of them.
-    fn arrivals(&self) -> (Histogram, i64) {
-        let (mut histogram, mut newest_ms) = (Histogram::default(), 0);
-        for person in self.people.iter().filter(|person| person.turn.arrival_ms <= self.now_ms) {
-            let in_draw = person.turn.epoch == Epoch::Draw;
-            let arrival_ms = if in_draw { OPENS_MS - 1 } else { person.turn.arrival_ms };
-            histogram.count(arrival_ms, OPENS_MS);
-            newest_ms = arrival_ms.max(newest_ms);
-        }
-        (histogram, newest_ms)
-    }
-
-    fn tick(&mut self, lag_ms: i64) {
-        let (histogram, newest_ms) = self.arrivals();
-        let seen_by_now = self.told.iter().rev().find(|(at_ms, _)| *at_ms <= self.now_ms - lag_ms);
-        let told = seen_by_now.map(|(_, told)| told.clone()).unwrap_or_default();
-        let seen = Seen {
-            histogram,
-            newest_ms,
-            draw: Some(&self.draw),
-            permits: &self.permits,
-            admitted: &[told],
-            free: self.free,
-            held: self.held,
-            taken: self.held + self.sold,
-            bound: self.bound,
-        };
-        let ticked = self.room.tick(&show(), &seen, from_millis(self.now_ms).unwrap());
-        assert!(ticked.room.serving >= self.room.serving, "the threshold never goes back");
-        for (shard, permits) in &mut self.permits {
-            permits.granted = permits.granted.max(share(ticked.granted, *shard));
-        }
-        self.room = ticked.room;
-    }
-
-    fn change(&mut self, was: Option<Standing>, is: Option<Standing>) {
-        self.sequence += 1;
-        let mut next = self.told.last().unwrap().1.clone();
-        next.apply(&[(Sequence::new(&self.sequence.to_string()), was, is)]);
-        self.told.push((self.now_ms, next));
-    }
-
-    fn act(&mut self, index: usize, shops_ms: i64, pays_ms: i64) {
-        let person = &self.people[index];
-        let id = AdmissionId(i64::try_from(index).unwrap());
-        let standing = |expires_ms, holding, spent| Some(Standing { admission: id, expires_ms, holding, spent });
-        let (wants, lapses) = (person.wants, person.lapses);
-        match person.state {
-            State::Waiting if !person.absent && person.turn <= self.room.serving => {
-                let Some((_, permits)) = self.permits.iter_mut().find(|(_, permits)| permits.used < permits.granted)
-                else {
-                    return;
-                };
-                let expires_ms = self.now_ms + i64::try_from(ADMISSION_LIFETIME.as_millis()).unwrap();
-                permits.used += 1;
-                *permits.by_expiry.entry(expiry_bucket(expires_ms)).or_default() += 1;
-                self.people[index].state = State::Shopping { since_ms: self.now_ms, expires_ms };
-                self.change(None, standing(expires_ms, false, false));
-            }
-            State::Shopping { expires_ms, .. } if self.now_ms >= expires_ms => self.people[index].state = State::Over,
-            State::Shopping { since_ms, expires_ms }
-                if self.now_ms >= since_ms + shops_ms && wants > 0 && self.free > 0 =>
-            {
-                let takes = wants.min(self.free);
-                (self.free, self.held, self.people[index].wants) = (self.free - takes, self.held + takes, takes);
-                self.people[index].state = State::Holding { since_ms: self.now_ms, expires_ms };
-                self.change(standing(expires_ms, false, false), standing(expires_ms, true, false));
-            }
-            State::Holding { since_ms, expires_ms } if self.now_ms >= since_ms + pays_ms => {
-                self.held -= wants;
-                if lapses {
-                    self.free += wants;
-                    self.change(standing(expires_ms, true, false), standing(expires_ms, false, false));
-                } else {
-                    self.sold += wants;
-                    self.change(standing(expires_ms, true, false), standing(expires_ms, true, true));
-                }
-                self.people[index].state = State::Over;
-            }
-            _ => {}
-        }
-    }
-
-    /// Admissions that still let their holder hold, as the table would judge.
-    fn live(&self) -> u64 {
-        let live = |person: &&Person| match person.state {
-            State::Shopping { expires_ms, .. } | State::Holding { expires_ms, .. } => self.now_ms < expires_ms,
-            _ => false,
-        };
-        u64::try_from(self.people.iter().filter(live).count()).unwrap()
-    }
-
-    /// Plays until everything is sold or the time is over. Answers the seconds it took.
-    fn play(&mut self, lag_ms: i64, shops_ms: i64, pays_ms: i64, seconds_max: i64) -> i64 {
-        let began = self.now_ms;
-        while self.now_ms < began + seconds_max * 1_000 && (self.free > 0 || self.held > 0) {
-            self.tick(lag_ms);
-            for index in 0..self.people.len() {
-                self.act(index, shops_ms, pays_ms);
-            }
-            assert!(self.live() <= u64::from(self.bound), "{} live, {} allowed", self.live(), self.bound);
-            self.now_ms += 2_000;
-        }
-        (self.now_ms - began) / 1_000
-    }
-}
-
-fn crowd(size: u32, in_draw: u32, absent_percent: u32, lapse_percent: u32, seed: u32) -> Vec<Person> {
-    let person = |n: u32| {
-        let hash = buyer_hash(show().id, &format!("{seed} {n}").parse().unwrap());
-        let turn = if n < in_draw {
-            Place { epoch: Epoch::Draw, arrival_ms: 0, hash }
-        } else {
-            Place { epoch: Epoch::Line, arrival_ms: OPENS_MS + i64::from(n - in_draw) * 37, hash }
-        };
-        let dice = u32::try_from(hash % 100).unwrap();
-        let other = u32::try_from(hash / 100 % 100).unwrap();
-        Person {
-            turn,
-            absent: dice < absent_percent,
-            wants: u64::try_from(hash / 10_000 % 4).unwrap() + 1,
-            lapses: other < lapse_percent,
-            state: State::Waiting,
-        }
-    };
-    (0..size).map(person).collect()
-}
-
-#[test]
-fn abandoned_sessions_do_not_stall_admission() {
-    // Two of three never come, half of those who do let their hold lapse; the seats are gone in minutes all the same.
-    let mut sale = Sale::new(crowd(3_000, 1_500, 66, 50, 1), 200, 1_000);
-    let seconds = sale.play(1_000, 20_000, 60_000, 3_600);
-    assert_eq!((sale.sold, sale.free), (200, 0));
-    assert!(seconds < 1_200, "{seconds} s");
-    // Nobody comes but the last twenty.
-    let mut late = crowd(1_000, 1_000, 0, 0, 2);
-    late.sort_by_key(|person| person.turn);
-    for person in &mut late[..980] {
-        person.absent = true;
-    }
-    let mut sale = Sale::new(late, 20, 1_000);
-    sale.play(1_000, 2_000, 2_000, 3_600);
-    assert_eq!(sale.sold, 20);
-}
-
-#[test]
-fn a_stadium_is_sold_at_the_pace_of_its_buyers() {
-    let mut sale = Sale::new(crowd(12_000, 9_000, 30, 10, 3), 5_000, 10_000);
-    let seconds = sale.play(1_000, 20_000, 30_000, 3_600);
-    assert_eq!((sale.sold, sale.free), (5_000, 0));
-    assert!(seconds < 600, "{seconds} s");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Whatever people do, and however late the stream tells it: never more are in than the show allows, everything is
-    /// sold as long as anybody wants it, and nobody is served before who comes before them.
-    #[test]
-    fn admission_follows_inventory_within_its_bound(
-        size in 50u32..300,
-        in_draw_percent in 0u32..=100,
-        absent_percent in 0u32..70,
-        lapse_percent in 0u32..70,
-        seats in 1u64..150,
-        bound in 5u32..200,
-        lag in 0i64..30,
-        shops in 1i64..60,
-        pays in 1i64..120,
-        seed: u32,
-    ) {
-        let mut sale = Sale::new(crowd(size, size * in_draw_percent / 100, absent_percent, lapse_percent, seed), seats, bound);
-        // Whoever lets a hold lapse keeps others out for the ten minutes that they have.
-        let patience = 7_200 + i64::from(size * 700 / bound);
-        sale.play(lag * 1_000, shops * 1_000, pays * 1_000, patience);
-        let buyers = sale.people.iter().filter(|person| !person.absent && !person.lapses);
-        let demand: u64 = buyers.map(|person| person.wants).sum();
-        prop_assert!(sale.sold == seats || sale.sold >= demand.min(seats) || sale.people.iter().all(|person| person.absent || person.state == State::Over),
-            "{} of {seats} sold, {demand} wanted, serving {}", sale.sold, sale.room.serving);
-    }
-}
+mod sale;
