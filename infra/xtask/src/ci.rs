@@ -1,8 +1,10 @@
 //! `cargo xtask ci`: what has to pass before anything lands.
 
 use crate::{
+    crash::{Crash, crash},
     dynamodb_local::dynamodb_local,
     run::{run, run_with},
+    schemathesis::{Schemathesis, schemathesis},
     template::template,
     tools,
 };
@@ -17,6 +19,8 @@ pub(crate) fn ci() -> Result<(), String> {
     let denied = run_with("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &DOCS)
         .and_then(|()| run("tests", "cargo", &["test", "--workspace", "--locked"]))
         .and_then(|()| dynamodb_local())
+        .and_then(|()| schemathesis(&Schemathesis::OF_CI))
+        .and_then(|()| crash(&Crash::OF_CI))
         .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))

@@ -3,6 +3,7 @@
 mod aws;
 mod budgets;
 mod ci;
+mod crash;
 mod dynamodb_local;
 mod e2e;
 mod http;
@@ -16,6 +17,7 @@ mod rehearse;
 mod reproject;
 mod run;
 mod sam;
+mod schemathesis;
 mod servers;
 mod smoke;
 mod table;
@@ -42,6 +44,8 @@ enum Command {
     Budgets(budgets::Budgets),
     /// Every gate: format, lints, licences, documentation, tests.
     Ci,
+    /// Kills the embedded platform at random moments of a sale, and looks whether everything is as it was told.
+    Crash(crash::Crash),
     /// The table's suites on Amazon's DynamoDB Local; needs a JVM.
     DynamodbLocal,
     /// The real template and binaries on an emulated AWS: deployed, sold through, broken, mended, changed, deleted.
@@ -59,6 +63,8 @@ enum Command {
     /// Plays an on-sale with thousands of simulated people, proves it right, and writes a report.
     #[command(disable_help_flag = true)]
     Rehearse(rehearse::Rehearse),
+    /// Makes up calls from the API's document, as four callers, and holds every answer against it. Needs Python 3.11.
+    Schemathesis(schemathesis::Schemathesis),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
@@ -75,6 +81,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Budgets(arguments) => budgets::budgets(&arguments),
         Command::Ci => ci::ci(),
+        Command::Crash(arguments) => crash::crash(&arguments),
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
         Command::Localstripe => localstripe::localstripe(),
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
         Command::Reconcile(arguments) => reconcile::reconcile(&arguments),
         Command::Reproject(arguments) => reproject::reproject(&arguments),
         Command::Rehearse(arguments) => rehearse::rehearse(&arguments),
+        Command::Schemathesis(arguments) => schemathesis::schemathesis(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),
