@@ -30,6 +30,7 @@ mod reconcile;
 mod rehearse;
 mod sam_local;
 mod scan;
+mod security;
 mod template;
 mod ticket;
 mod waitlist;

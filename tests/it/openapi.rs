@@ -269,12 +269,21 @@ async fn what_is_answered_is_what_the_document_says() {
     wait_in_line(&stage, &contract).await;
     run(&stage, &contract).await;
     scan(&stage, &contract).await;
-    let url = "/v1/webhooks/payments";
-    contract.answers("POST /v1/webhooks/payments", 400, stage.buyer("mallory").post(url, &json!({})).await);
+    hear(&stage, &contract).await;
     contract.answers("GET /v1/openapi.json", 200, stage.get("/v1/openapi.json").await);
     let mut unheard: Vec<String> = contract.operations().into_iter().map(|(route, _)| route).collect();
     unheard.retain(|route| !contract.answered.borrow().contains(route));
-    assert_eq!(unheard, ["POST /v1/webhooks/payments"], "every other operation was asked for what it says it answers");
+    assert_eq!(unheard, [""; 0], "every operation was asked for what it says it answers");
+}
+
+/// A well-signed body that is no event was answered with a problem that the document did not have. Found by schemathesis.
+async fn hear(stage: &Stage, contract: &Contract) {
+    let (route, secret) = ("POST /v1/webhooks/payments", stage.platform.setting("PAYMENT_WEBHOOK_SECRET"));
+    let event = json!({"id": "evt_1", "type": "customer.created", "data": {"object": {"id": "x"}}, "livemode": false});
+    contract.sends(route, &event);
+    contract.answers(route, 200, stage.webhook(&secret, 0, &event).await);
+    contract.answers(route, 400, stage.webhook("whsec_forged", 0, &event).await);
+    contract.answers(route, 400, stage.webhook(&secret, 0, &json!({})).await);
 }
 
 async fn organise(stage: &Stage, contract: &Contract) {

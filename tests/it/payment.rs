@@ -255,25 +255,15 @@ async fn a_refund_whose_answer_is_lost_is_not_made_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_and_stale_webhooks_are_refused_and_unknown_ones_acknowledged() {
     let stage = Stage::open().await;
-    let url = format!("{}/v1/webhooks/payments", stage.platform.base_url());
-    let send = async |secret: &str, age_seconds: i64, body: Value| {
-        let body = body.to_string();
-        let at = domain::time::shift(
-            domain::time::Clock::now(&outbound::clock::SystemClock),
-            domain::time::SignedDuration::from_secs(-age_seconds),
-        );
-        let signature = outbound::payments::webhook::sign(secret, body.as_bytes(), at);
-        let request = stage.http.post(&url).header("Stripe-Signature", signature).body(body);
-        request.send().await.unwrap().status().as_u16()
-    };
     let event = |kind: &str| json!({"id": "evt_1", "type": kind, "data": {"object": {"id": "x", "object": "thing"}}});
     let secret = stage.platform.setting("PAYMENT_WEBHOOK_SECRET");
-    assert_eq!(send("whsec_forged", 0, event("payment_intent.succeeded")).await, 400);
-    assert_eq!(send(&secret, 3_600, event("payment_intent.succeeded")).await, 400);
-    assert_eq!(send(&secret, 0, event("customer.created")).await, 200);
+    let paid = event("payment_intent.succeeded");
+    stage.webhook("whsec_forged", 0, &paid).await.problem(400, "bad-signature");
+    stage.webhook(&secret, 3_600, &paid).await.problem(400, "bad-signature");
+    stage.webhook(&secret, 0, &event("customer.created")).await.expect(200);
     let unknown = json!({"id": "evt_2", "type": "payment_intent.succeeded",
         "data": {"object": {"id": "pi_unknown", "object": "payment_intent", "metadata": {}}}});
-    assert_eq!(send(&secret, 0, unknown).await, 200);
+    stage.webhook(&secret, 0, &unknown).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use domain::time::Clock;
+use domain::time::{Clock, SignedDuration, shift};
 use outbound::clock::SystemClock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -191,6 +191,16 @@ impl Stage {
     pub async fn get(&self, path: &str) -> Answer {
         let url = format!("{}{path}", self.platform.base_url());
         Answer::of(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// A webhook of the payment provider, signed with `secret` so long ago.
+    pub async fn webhook(&self, secret: &str, age_seconds: i64, event: &Value) -> Answer {
+        let (body, age) = (event.to_string(), SignedDuration::from_secs(-age_seconds));
+        let at = shift(SystemClock.now(), age);
+        let signature = outbound::payments::webhook::sign(secret, body.as_bytes(), at);
+        let url = format!("{}/v1/webhooks/payments", self.platform.base_url());
+        let request = self.http.post(url).header("Stripe-Signature", signature).body(body);
+        Answer::of(request.send().await.unwrap()).await
     }
 
     /// The state of a seat on the map: 0 free, 1 held, 2 sold, 3 blocked.

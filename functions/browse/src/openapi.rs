@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use self::{
     operation::Operation,
-    parts::{object, one_of, text},
+    parts::{bounded_text, described, nullable, object, one_of, text},
 };
 use crate::{CATALOGUE_CACHING, LIVE_CACHING};
 
@@ -377,12 +377,37 @@ fn running() -> Vec<Operation> {
     ]
 }
 
+/// An event of the payment provider: what is read of it, among much else.
+fn payment_event() -> Value {
+    let foreign = |fields: &[(&str, Value)]| {
+        let mut schema = object(fields);
+        schema["additionalProperties"] = json!({});
+        schema
+    };
+    let metadata = foreign(&[("booking_id?", described(text(), "The booking that an intent was made for."))]);
+    let about = foreign(&[
+        ("id?", text()),
+        ("object?", described(text(), "`payment_intent`, `charge`, `refund`, `dispute`, …")),
+        ("payment_intent?", json!({"type": ["string", "object", "null"]})),
+        ("metadata?", nullable(&metadata)),
+    ]);
+    foreign(&[
+        ("id", described(bounded_text(255), "The same event may come many times.")),
+        ("type", text()),
+        ("data", foreign(&[("object", described(about, "What it is about; what counts is asked of the provider."))])),
+    ])
+}
+
 fn machines() -> Vec<Operation> {
+    let event = json!({
+        "id": "evt_3Nabc", "object": "event", "type": "payment_intent.amount_capturable_updated",
+        "data": {"object": {"id": "pi_3Nabc", "object": "payment_intent", "metadata": {}}},
+    });
     let route = "POST /v1/webhooks/payments";
     let webhook = Operation::new(route, "receivePaymentEvent", "platform", "News from the payment provider")
         .about("Acknowledged once nothing is left to do, also when it was known or is of no interest here.")
         .secured_by("signature")
-        .takes_any("An event of the payment provider, in its own form.")
+        .takes_foreign("An event of the payment provider, in its own form.", &payment_event(), &event)
         .refuses(&["bad-signature", "provider-unavailable"])
         .stored()
         .answers(200, "Received", "Noted", &json!({"received": true}));

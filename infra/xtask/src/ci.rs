@@ -1,8 +1,10 @@
 //! `cargo xtask ci`: what has to pass before anything lands.
 
 use crate::{
+    crash::{Crash, crash},
     dynamodb_local::dynamodb_local,
     run::{run, run_with},
+    schemathesis::{Schemathesis, schemathesis},
     simulate,
     template::template,
     tools,
@@ -21,6 +23,8 @@ pub(crate) fn ci() -> Result<(), String> {
         .and_then(|()| simulate::of_ci())
         .and_then(|()| dynamodb_local())
         .and_then(|()| web(&Web::default()))
+        .and_then(|()| schemathesis(&Schemathesis::OF_CI))
+        .and_then(|()| crash(&Crash::OF_CI))
         .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))

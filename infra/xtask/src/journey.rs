@@ -144,6 +144,11 @@ impl Person {
         self.site.http.send(request.header("idempotency-key", key), Some(body.to_string().into_bytes()))
     }
 
+    /// A DELETE.
+    pub(crate) fn delete(&self, path: &str) -> Result<Answer, String> {
+        self.site.http.send(self.request("DELETE", path), None)
+    }
+
     /// Holds places under an idempotency key.
     pub(crate) fn hold(&self, show: &str, key: &str, wish: &Wish) -> Result<Answer, String> {
         self.post_once(&format!("/v1/shows/{show}/{}", wish.path), key, &wish.body)
@@ -203,8 +208,7 @@ impl Person {
 
     /// Ends the booking: releases a hold, cancels a sale.
     pub(crate) fn end(&self, id: &str) -> Result<Value, String> {
-        let answer = self.site.http.send(self.request("DELETE", &format!("/v1/bookings/{id}")), None)?;
-        Ok(answer.expect("ending the booking", 200)?.json())
+        Ok(self.delete(&format!("/v1/bookings/{id}"))?.expect("ending the booking", 200)?.json())
     }
 
     /// Cancels what was paid and waits until the provider has confirmed the refund.

@@ -3,6 +3,7 @@
 mod aws;
 mod budgets;
 mod ci;
+mod crash;
 mod dynamodb_local;
 mod e2e;
 mod http;
@@ -16,6 +17,7 @@ mod rehearse;
 mod reproject;
 mod run;
 mod sam;
+mod schemathesis;
 mod servers;
 mod simulate;
 mod smoke;
@@ -43,6 +45,8 @@ enum Command {
     Budgets(budgets::Budgets),
     /// Every gate: format, lints, licences, documentation, tests.
     Ci,
+    /// Kills the embedded platform at random moments of a sale, and looks whether everything is as it was told.
+    Crash(crash::Crash),
     /// The table's suites on Amazon's DynamoDB Local; needs a JVM.
     DynamodbLocal,
     /// The real template and binaries on an emulated AWS: deployed, sold through, broken, mended, changed, deleted.
@@ -63,6 +67,8 @@ enum Command {
     /// Runs the platform in virtual time with everything going wrong that can, seed after seed, and judges every write.
     #[command(disable_help_flag = true)]
     Simulate(simulate::Simulate),
+    /// Makes up calls from the API's document, as four callers, and holds every answer against it. Needs Python 3.11.
+    Schemathesis(schemathesis::Schemathesis),
     /// Buys a test ticket against any base URL.
     Smoke(smoke::Smoke),
     /// Makes the table of template.yaml on DynamoDB Local, and what else `sam local` needs.
@@ -79,6 +85,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Budgets(arguments) => budgets::budgets(&arguments),
         Command::Ci => ci::ci(),
+        Command::Crash(arguments) => crash::crash(&arguments),
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
         Command::Localstripe => localstripe::localstripe(),
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
         Command::Reproject(arguments) => reproject::reproject(&arguments),
         Command::Rehearse(arguments) => rehearse::rehearse(&arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
+        Command::Schemathesis(arguments) => schemathesis::schemathesis(&arguments),
         Command::Smoke(arguments) => smoke::smoke(&arguments),
         Command::Table(arguments) => table::table(&arguments),
         Command::Template => template::template(),

@@ -37,6 +37,13 @@ pub(crate) struct Reconcile {
     scope: Scope,
 }
 
+impl Reconcile {
+    /// All that an embedded platform has.
+    pub(crate) fn of_everything(url: &str) -> Self {
+        Self { url: Some(url.to_owned()), function: None, scope: Scope::All }
+    }
+}
+
 /// Where the function is.
 pub(crate) enum Place {
     Embedded(Http, String),

@@ -4,7 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The checkout.
@@ -38,4 +38,10 @@ pub(crate) fn run_with(
 pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|why| why.to_string())?;
     Ok(listener.local_addr().map_err(|why| why.to_string())?.port())
+}
+
+/// Another one for each run: a seed, or the end of a key.
+#[expect(clippy::disallowed_methods, reason = "it is told, and no rule depends on it")]
+pub(crate) fn fresh_number() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| u64::try_from(age.as_micros()).unwrap_or(u64::MAX))
 }

@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use clap::Args;
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     journey::{Person, Site, Wish, text},
     pay::Provider,
-    run::run,
+    run::{fresh_number, run},
     tools,
 };
 
@@ -103,8 +103,18 @@ impl Embedded {
 
     /// With these settings too.
     pub(crate) fn start_with(arguments: &[String], settings: &[(&str, &str)]) -> Result<Self, String> {
+        Self::build()?;
+        Self::spawn(arguments, settings)
+    }
+
+    /// Builds it.
+    pub(crate) fn build() -> Result<(), String> {
         // With the whole workspace's features, so that nothing is compiled twice.
-        run("embedded platform", "cargo", &["build", "--quiet", "--locked", "--workspace", "--bin", "usher"])?;
+        run("embedded platform", "cargo", &["build", "--quiet", "--locked", "--workspace", "--bin", "usher"])
+    }
+
+    /// Starts what was built. Dropped, it is killed, without a word.
+    pub(crate) fn spawn(arguments: &[String], settings: &[(&str, &str)]) -> Result<Self, String> {
         let mut command = Command::new(tools::target().join("debug/usher"));
         // What becomes of each booking is told by whoever asked for it.
         command
@@ -152,13 +162,8 @@ fn test_key(value: Option<&OsStr>) -> Result<String, String> {
 
 /// Holds a place under a key that no other run uses.
 fn hold(buyer: &Person, show: &str, wish: &Wish) -> Result<String, String> {
-    let booking = buyer.hold(show, &format!("smoke-{}", since_1970_nanos()), wish)?.expect("the hold", 201)?.json();
+    let booking = buyer.hold(show, &format!("smoke-{}", fresh_number()), wish)?.expect("the hold", 201)?.json();
     Ok(text(&booking, "bookingId")?.to_owned())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a key of its own for each run; no rule depends on it")]
-fn since_1970_nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos())
 }
 
 /// Does one step and tells how long it took.

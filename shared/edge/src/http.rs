@@ -238,6 +238,8 @@ impl Reply {
         };
         let mut body = self.body;
         let gzip = body.len() >= GZIP_BYTES_MIN && call.accepts_gzip();
+        // Text that somebody else gave is told as what the content type says.
+        set("x-content-type-options", "nosniff");
         if !self.headers.iter().any(|(name, _)| *name == "cache-control") {
             set("cache-control", "no-store");
         }

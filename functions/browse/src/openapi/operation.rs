@@ -139,11 +139,11 @@ impl Operation {
         self.refuses(&["bad-request", "body-too-large"])
     }
 
-    /// Takes any object as its body.
-    pub(super) fn takes_any(mut self, description: &str) -> Self {
-        let content = json!({"application/json": {"schema": {"type": "object"}}});
+    /// Takes somebody else's object as its body: of this form, whatever else is in it.
+    pub(super) fn takes_foreign(mut self, description: &str, schema: &Value, example: &Value) -> Self {
+        let content = json!({"application/json": {"schema": schema, "example": example}});
         self.value["requestBody"] = json!({"required": true, "description": description, "content": content});
-        self.refuses(&["body-too-large"])
+        self.refuses(&["bad-request", "body-too-large"])
     }
 
     /// Answers this when all goes well.
