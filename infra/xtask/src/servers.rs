@@ -46,9 +46,11 @@ impl Server {
     pub(crate) fn start(command: &mut Command, log: &Path, url: &str) -> Result<Self, String> {
         let server = Self::spawn(command, log)?;
         let http = Http::new();
-        let outcome = eventually(url, READY_WITHIN, || match server.runs() {
-            true => Ok(http.get(url).ok().filter(|answer| answer.status < 500)),
-            false => Err("ended at once".to_owned()),
+        let outcome = eventually(url, READY_WITHIN, || {
+            if !server.runs() {
+                return Err("ended at once".to_owned());
+            }
+            Ok(http.get(url).ok().filter(|answer| answer.status < 500))
         });
         outcome.map_err(|why| format!("{url}: {why}\n{}", server.last_lines()))?;
         Ok(server)
