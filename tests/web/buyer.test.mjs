@@ -72,8 +72,10 @@ test("somebody finds a show, chooses two seats on the map, pays and has tickets"
 
 test("of two browsers that want one seat one gets it, and the other is told which is gone and offered another", async () => {
   const show = await theatre();
-  const people = await Promise.all(["grace", "ravi"].map(async (name) => {
-    const one = await person(browser);
+  const rival = await launch();
+  after(() => rival.close());
+  const people = await Promise.all([["grace", browser], ["ravi", rival]].map(async ([name, own]) => {
+    const one = await person(own);
     await signIn(one.page, name);
     await one.page.goto(`/shows/${show}`);
     await choose(one.page, "stalls:F:10");

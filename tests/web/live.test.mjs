@@ -32,7 +32,9 @@ const hold = async (show, seatId) => api("POST", `/v1/shows/${show}/holds`, { to
 
 test("a seat that is taken in one browser turns in another within a second, and nobody polled for it", async () => {
   const show = await theatre();
-  const [watcher, buyer] = [await person(browser), await person(browser)];
+  const other = await launch();
+  after(() => other.close());
+  const [watcher, buyer] = [await person(browser), await person(other)];
   await watcher.page.goto(`/shows/${show}`);
   await followed(watcher.page);
   const polls = [];

@@ -26,8 +26,10 @@ await picture("seats", { viewport: DESKTOP }, async (page) => {
   await page.evaluate(() => {
     const { view } = document.querySelector("canvas");
     const stalls = view.hall.byId.get("stalls");
-    const free = [...stalls.states.keys()].filter((at) => stalls.states[at] === 0 && stalls.y[at] > 480);
-    for (const at of free.slice(0, 3)) view.options.pick({ section: stalls, at });
+    // Three side by side.
+    const isNext = (at) => Math.hypot(stalls.x[at] - stalls.x[at + 1], stalls.y[at] - stalls.y[at + 1]) < 1.3 * view.hall.pitch;
+    const first = [...stalls.states.keys()].find((at) => stalls.y[at] > 480 && [0, 1, 2].every((by) => stalls.states[at + by] === 0) && isNext(at) && isNext(at + 1));
+    for (const by of [0, 1, 2]) view.options.pick({ section: stalls, at: first + by });
     view.approach(stalls);
   });
   await page.waitForTimeout(700);

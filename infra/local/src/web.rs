@@ -123,7 +123,7 @@ impl Web {
         response
     }
 
-    /// The policy of a page. That `'self'` has WebSockets in it is not known to every browser.
+    /// The policy of a page. Not every browser knows that `'self'` has this host's sockets in it.
     fn policy_for(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
         match host.filter(|_| self.live_is_here) {

@@ -47,8 +47,10 @@ impl Server {
         let server = Self::spawn(command, log)?;
         let http = Http::new();
         let outcome = eventually(url, READY_WITHIN, || {
-            let answer = || http.get(url).ok().filter(|answer| answer.status < 500);
-            if server.runs() { Ok(answer()) } else { Err("ended at once".to_owned()) }
+            if !server.runs() {
+                return Err("ended at once".to_owned());
+            }
+            Ok(http.get(url).ok().filter(|answer| answer.status < 500))
         });
         outcome.map_err(|why| format!("{url}: {why}\n{}", server.last_lines()))?;
         Ok(server)

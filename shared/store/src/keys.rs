@@ -274,20 +274,7 @@ impl Key {
                     };
                     of(id(show)?, id(shard)?)
                 }
-                "WAITLIST" => {
-                    let show = id(rest.split_once('#')?.0)?;
-                    match sk.split_once('#')? {
-                        ("NAME", user) => Self::WaitlistEntry(show, id(user)?),
-                        ("PLACE", place) => {
-                            let (at, user) = place.split_once('#')?;
-                            Self::WaitlistPlace(show, id(at)?, id(user)?)
-                        }
-                        (_, offer) => {
-                            let (booking, user) = offer.split_once('#')?;
-                            Self::WaitlistOffer(show, id(booking)?, id(user)?)
-                        }
-                    }
-                }
+                "WAITLIST" => in_waitlist(id(rest.split_once('#')?.0)?, sk)?,
                 "LEDGER" => {
                     let [booking, version, kind] = split(sk)?;
                     Self::LedgerEntry(id(rest.split_once('#')?.0)?, id(booking)?, id(version)?, id(kind)?)
@@ -320,6 +307,21 @@ impl Key {
         };
         parsed().ok_or(IllFormed("key"))
     }
+}
+
+/// The key of a waitlist that has this sort key.
+fn in_waitlist(show: ShowId, sk: &str) -> Option<Key> {
+    Some(match sk.split_once('#')? {
+        ("NAME", user) => Key::WaitlistEntry(show, id(user)?),
+        ("PLACE", place) => {
+            let (at, user) = place.split_once('#')?;
+            Key::WaitlistPlace(show, id(at)?, id(user)?)
+        }
+        (_, offer) => {
+            let (booking, user) = offer.split_once('#')?;
+            Key::WaitlistOffer(show, id(booking)?, id(user)?)
+        }
+    })
 }
 
 /// Partition of a row's seats: a hot show spreads over its rows.
