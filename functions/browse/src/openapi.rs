@@ -105,6 +105,7 @@ fn show_example() -> Value {
         "timeZone": "Asia/Kolkata", "onSaleAt": "2026-12-01T04:30:00Z", "status": "ON_SALE",
         "prices": [{"category": "standard", "price": money(17_800)}], "maxSeatsPerBuyer": 6, "holdTtlSeconds": 600,
         "waitingRoom": {"enabled": false, "opensAt": null}, "refundPolicy": [{"hoursBefore": 24, "percent": 100}],
+        "orphanRule": {"enabled": true, "offForLast": 100}, "overbookingPercent": 0,
         "planVersion": 1, "version": 1,
     })
 }
@@ -218,9 +219,13 @@ fn holds() -> Vec<Operation> {
         hold("POST /v1/shows/{showId}/holds", "createHold", "Hold seats: all of them or none")
             .about("A retry under the same key answers 201 with the booking as it is by then.")
             .takes("HoldCommand", true, &seats)
-            .refuses(&["unknown-seat", "seat-unavailable"]),
+            .refuses(&["unknown-seat", "seat-unavailable", "orphan-seat", "sold-whole"]),
         hold("POST /v1/shows/{showId}/best-available", "holdBestAvailable", "Hold the best adjacent seats")
             .takes("BestAvailableCommand", true, &json!({"quantity": 2, "category": "standard"}))
+            .about(
+                "The nearest to where everybody looks, such that no single seat is left where that can be avoided. Where others \
+                are quicker, the next best.",
+            )
             .refuses(&["no-block"]),
     ]
 }
@@ -329,6 +334,9 @@ fn running() -> Vec<Operation> {
     });
     let code_page = json!({"showId": SHOW_ID, "codes": [code], "nextCursor": null});
     let blocked = json!({"showId": SHOW_ID, "action": "block", "seatIds": ["stalls:A:3"]});
+    let house_job = json!({
+        "showId": SHOW_ID, "jobId": "01990000-0000-8000-8000-000000000009", "progress": "done", "total": 480, "done": 480,
+    });
     let part = json!({"bookingId": booking_example()["bookingId"], "amount": money(5_000)});
     let mut refunded = booking_example();
     refunded["status"] = json!("CONFIRMED");
@@ -341,9 +349,15 @@ fn running() -> Vec<Operation> {
             .refuses(&["conflict", "invalid"])
             .answers(200, "Show", "The show as it is now", &show_example()),
         own("POST /v1/shows/{showId}/blocks", "changeBlocks", "Block house seats, or release them: all or none")
+            .about(
+                "Seats, or ranges of them, which are a job: the same request, under the same key, says how far it is and carries \
+                it on; left alone it goes on each minute. Where a buyer has one of the seats, all that was done is undone.",
+            )
+            .keyed(false)
             .takes("BlockCommand", true, &json!({"seatIds": ["stalls:A:3"]}))
-            .refuses(&["unknown-seat", "seat-unavailable"])
-            .answers(200, "BlockedSeats", "What was done", &blocked),
+            .refuses(&["unknown-seat", "seat-unavailable", "invalid", "idempotency-mismatch", "idempotency-key-required"])
+            .answers(200, "BlockedSeats", "What was done", &blocked)
+            .answers(202, "HouseJob", "How far the job is", &house_job),
         own(
             "POST /v1/shows/{showId}/codes",
             "createCodes",
