@@ -4,6 +4,7 @@ use domain::{
     catalogue::Show,
     ids::SeatId,
     plan::{Area, Row, Seat, SeatingPlan, Section},
+    time::{SignedDuration, shift},
 };
 use testkit::sale;
 
@@ -33,7 +34,9 @@ pub(crate) fn plan(options: &Options) -> SeatingPlan {
 
 /// Its one show.
 pub(crate) fn show(options: &Options) -> Show {
-    Show { max_seats_per_buyer: Some(options.cap), hold_ttl_seconds: Some(options.hold_seconds), ..sale::show() }
+    // Since long before: no clock is that wrong.
+    let on_sale_at = shift(sale::held_at(), SignedDuration::from_hours(-1));
+    Show { on_sale_at, max_seats_per_buyer: Some(options.cap), hold_ttl_seconds: Some(options.hold_seconds), ..sale::show() }
 }
 
 /// Every seat.

@@ -24,6 +24,8 @@ pub(crate) const THINK_MS_MAX: u64 = 12_000;
 pub(crate) const TRIES_MAX: u64 = 3;
 /// Times somebody tries to pay for one hold.
 const ATTEMPTS_MAX: u64 = 4;
+/// The last moment of a hold, in milliseconds: half of it before its end, half after.
+const LAST_MOMENT_MS: u64 = 1_000;
 /// Seats that somebody wants, at most.
 const SEATS_WANTED_MAX: u64 = 3;
 
@@ -63,8 +65,10 @@ impl Person {
             let Some(id) = self.claim(visits).await else { continue };
             self.think(THINK_MS_MAX).await;
             match self.dice.below(10) {
-                0 => {}
-                1 => self.end(id).await,
+                0 | 1 => {}
+                2 => self.end(id).await,
+                // Two tabs: one buys, the other gives back.
+                3 => drop(futures::join!(self.buy(id), self.change_their_mind(id))),
                 _ => self.buy(id).await,
             }
         }
@@ -75,6 +79,7 @@ impl Person {
         !self.world.is_healed()
     }
 
+    /// Does nothing for a while.
     pub(crate) async fn think(&self, most_ms: u64) {
         tokio::time::sleep(Duration::from_millis(self.dice.below(most_ms))).await;
     }
@@ -126,20 +131,41 @@ impl Person {
         (Asked::Hold { key, seats, places }, body)
     }
 
+    async fn change_their_mind(&self, id: BookingId) {
+        self.think(u64::from(self.world.options.hold_seconds) * 1000).await;
+        self.end(id).await;
+    }
+
+    /// Thinks for a while; some until their hold is about to end, and some until it is long over.
+    async fn hesitate(&self, id: BookingId) {
+        let (hold_ms, last_moment) = (u64::from(self.world.options.hold_seconds) * 1000, self.dice.in_hundred(35));
+        let expires_at = self.world.witness().seen().bookings.get(&id).map(|booking| booking.expires_at);
+        let Some(expires_at) = expires_at.filter(|_| last_moment) else {
+            return self.think(if self.dice.in_hundred(20) { hold_ms * 3 / 2 } else { hold_ms / 2 }).await;
+        };
+        let left_ms = self.world.witness().elapsed_at(expires_at).saturating_sub(self.world.clock.elapsed_ms());
+        tokio::time::sleep(Duration::from_millis(left_ms.saturating_sub(LAST_MOMENT_MS))).await;
+        self.think(2 * LAST_MOMENT_MS).await;
+    }
+
     async fn buy(&self, id: BookingId) {
         let Some(intent) = self.begin(id).await else { return };
         for _ in 0..ATTEMPTS_MAX {
-            // Some come long after their hold has ended.
-            let patience_ms = if self.dice.in_hundred(20) { 150 } else { 50 };
-            self.think(u64::from(self.world.options.hold_seconds) * 10 * patience_ms / 10).await;
+            self.hesitate(id).await;
             let Some(status) = self.pay(id, &intent).await else { break };
             if matches!(status, IntentStatus::Authorised | IntentStatus::Captured) {
                 break;
             }
         }
-        self.think(THINK_MS_MAX).await;
+        if self.dice.in_hundred(50) {
+            self.think(THINK_MS_MAX).await;
+        }
         if self.dice.in_hundred(40) {
             self.look(id).await;
+        }
+        if self.dice.in_hundred(20) {
+            // The page asks again what has become of the payment.
+            self.begin(id).await;
         }
         if self.dice.in_hundred(5)
             && let Some(lapsed) = self.world.provider.lapse(&intent)

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use testkit::sale;
 
 use crate::{wire::with_body, world::World};
 
@@ -138,6 +139,23 @@ impl Plant {
             _ => {}
         }
         actions.len() < before
+    }
+
+    /// The body that a function answers instead.
+    pub(crate) fn lie(self, function: &str, body: &str) -> Option<(u16, String)> {
+        let mut told: Value = serde_json::from_str(body).ok().filter(|_| function == "hold")?;
+        let named = told["unavailable"].as_array_mut().filter(|named| !named.is_empty())?;
+        match self {
+            Self::RefusalWrong => {
+                *named = vec![json!("balcony:A:1")];
+                Some((409, told.to_string()))
+            }
+            Self::GrantInvented => {
+                let booking = json!({"bookingId": sale::booking().id, "status": "PENDING", "version": 1, "seats": []});
+                Some((201, booking.to_string()))
+            }
+            _ => None,
+        }
     }
 
     /// Whether an event never reaches this function.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use domain::{
+    StoreError,
     booking::{Booking, Reason, SKEW_MARGIN, Status},
     event::{self, Event},
     hold::{Taken, Tally},
@@ -139,7 +140,9 @@ impl Witness {
             seen.writes += 1;
             let mut touched = Touched::default();
             for record in records.iter().filter(|record| !record.is_idle()) {
-                self.take_in(&mut seen, record, &mut touched, &mut faults);
+                if let Err(why) = self.take_in(&mut seen, record, &mut touched, &mut faults) {
+                    faults.push(("I5", format!("an item does not decode: {why}")));
+                }
             }
             self.judge(&seen, &touched, &mut faults);
         }
@@ -154,13 +157,13 @@ impl Witness {
         record: &Record,
         touched: &mut Touched,
         faults: &mut Vec<(&'static str, String)>,
-    ) {
+    ) -> Result<(), StoreError> {
         let text = |name: &str| record.keys[name]["S"].as_str().unwrap_or_default();
-        let Ok(key) = Key::parse(text("PK"), text("SK")) else { return };
+        let Ok(key) = Key::parse(text("PK"), text("SK")) else { return Ok(()) };
         let now = self.clock.elapsed_ms();
         match key {
             Key::Seat(_, seat) => {
-                let is = stream::seat(&image(record.new())).expect("a seat decodes");
+                let is = stream::seat(&image(record.new()))?;
                 let was = seen.seats.get(&seat).copied();
                 if !may_follow(was, is) {
                     faults.push(("I1", format!("{seat} went from {was:?} to {is:?}")));
@@ -175,8 +178,9 @@ impl Witness {
             Key::Booking(id) => {
                 let keys: Image = serde_json::from_value(record.keys.clone()).expect("keys are an item");
                 let change = stream::booking_change(&keys, &image(record.old()), &image(record.new()));
-                let Some((old, new)) = change.expect("a booking decodes") else {
-                    return faults.push(("I6", format!("{id} was deleted")));
+                let Some((old, new)) = change? else {
+                    faults.push(("I6", format!("{id} was deleted")));
+                    return Ok(());
                 };
                 self.judge_step(old.as_ref(), &new, faults);
                 touched.bookings.insert(id);
@@ -187,18 +191,19 @@ impl Witness {
                 seen.bookings.insert(id, new);
             }
             Key::Buyer(_, user) => {
-                let tally = stream::tally(&image(record.new())).expect("a tally decodes");
+                let tally = stream::tally(&image(record.new()))?;
                 seen.tally_lines.entry(user.clone()).or_default().push((now, tally.total));
                 touched.buyers.insert(user.clone());
                 seen.tallies.insert(user, tally);
             }
             Key::AreaShard(_, _, shard) => {
-                let left = stream::places_left(&image(record.new())).expect("a counter decodes");
+                let left = stream::places_left(&image(record.new()))?;
                 seen.places.insert(shard, left);
                 touched.places = true;
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// What must be true of a booking's step by itself.
