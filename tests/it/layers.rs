@@ -91,7 +91,8 @@ fn the_rehearsal_and_the_commands_know_no_crate_of_the_workspace() {
 #[test]
 fn the_simulator_knows_the_platform_and_no_function() {
     let packages = workspace();
-    let is_function = |name: &str| packages.iter().any(|it| it.name == name && it.directory.ends_with(format!("functions/{name}")));
+    let is_function =
+        |name: &str| packages.iter().any(|it| it.name == name && it.directory.ends_with(format!("functions/{name}")));
     let simulator = packages.iter().find(|package| package.name == "simulate").unwrap();
     let known: Vec<&String> = simulator.linked.iter().filter(|name| is_function(name)).collect();
     assert!(known.is_empty(), "it knows {known:?}");

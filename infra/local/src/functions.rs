@@ -31,8 +31,7 @@ use crate::{
 };
 
 /// Answers a HTTP call.
-pub type HttpHandler =
-    Arc<dyn Fn(edge::Request) -> BoxFuture<'static, edge::Response<edge::Body>> + Send + Sync>;
+pub type HttpHandler = Arc<dyn Fn(edge::Request) -> BoxFuture<'static, edge::Response<edge::Body>> + Send + Sync>;
 
 /// Handles an event: its JSON in, the answer's JSON out, as on Lambda.
 pub type EventHandler = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;

@@ -57,6 +57,16 @@ impl<H> Part<H> {
         (instance, dies.then_some(after))
     }
 
+    /// What is answered: the truth, unless a lie was planted.
+    fn told(&self, mut response: Response<Body>) -> Response<Body> {
+        let Body::Text(body) = response.body() else { return response };
+        if let Some((status, lie)) = self.world.plant.and_then(|plant| plant.lie(self.function, body)) {
+            *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+            *response.body_mut() = Body::Text(lie);
+        }
+        response
+    }
+
     async fn live<T>(&self, work: Work<T>, dies_after: Option<u64>) -> Option<T> {
         let outcome = CALLER.scope(self.function, Mortal { work, awaits_left: dies_after }).await;
         let at = self.world.clock.elapsed_ms();
@@ -74,7 +84,8 @@ impl Cast for Troupe {
             async move {
                 let (instance, dies_after) = part.take();
                 let work = (part.instances[instance])(request);
-                part.live(work, dies_after).await.unwrap_or_else(bad_gateway)
+                let response = part.live(work, dies_after).await.unwrap_or_else(bad_gateway);
+                part.told(response)
             }
             .boxed()
         })

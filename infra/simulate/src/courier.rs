@@ -38,7 +38,8 @@ pub(crate) async fn deliver(world: Arc<World>, house: Arc<Assembly>, mut news: m
             is_hit && !world.is_healed()
         };
         let (lost, late, twice) = (befalls(Kind::WebhookLost), befalls(Kind::WebhookLate), befalls(Kind::Twice));
-        let waits = [dice.below(WAY_MS_MAX), dice.below(if late { LATE_MS_MAX } else { WAY_MS_MAX })];
+        let (soon, later) = (dice.below(WAY_MS_MAX), dice.below(if late { LATE_MS_MAX } else { WAY_MS_MAX }));
+        let waits = [if dice.in_hundred(50) { later } else { soon }, later];
         if lost {
             continue;
         }

@@ -1,10 +1,14 @@
 //! The house that everybody wants a seat in.
 
 use domain::{
-    catalogue::Show,
+    Timestamp,
+    catalogue::{Show, WaitingRoom},
     ids::SeatId,
     plan::{Area, Row, Seat, SeatingPlan, Section},
+    queue::{DrawSecret, Room},
+    time::{SignedDuration, shift},
 };
+use store::Store;
 use testkit::sale;
 
 use crate::options::Options;
@@ -15,7 +19,7 @@ pub(crate) const SECTION: &str = "balcony";
 pub(crate) const AREA: &str = "pit";
 
 /// One row of seats, and an area to stand in.
-pub(crate) fn plan(options: &Options) -> SeatingPlan {
+fn plan(options: &Options) -> SeatingPlan {
     let plan = sale::plan();
     let model: &Section = &plan.sections[0];
     let row = &model.rows[0];
@@ -32,8 +36,36 @@ pub(crate) fn plan(options: &Options) -> SeatingPlan {
 }
 
 /// Its one show.
-pub(crate) fn show(options: &Options) -> Show {
-    Show { max_seats_per_buyer: Some(options.cap), hold_ttl_seconds: Some(options.hold_seconds), ..sale::show() }
+fn show(options: &Options) -> Show {
+    // Since long before: no clock is that wrong.
+    let on_sale_at = shift(sale::held_at(), SignedDuration::from_hours(-1));
+    let waiting_room = WaitingRoom {
+        enabled: options.admissions_max.is_some(),
+        opens_at: options.admissions_max.map(|_| opens_at()),
+        admissions_max: options.admissions_max,
+    };
+    Show {
+        waiting_room,
+        on_sale_at,
+        max_seats_per_buyer: Some(options.cap),
+        hold_ttl_seconds: Some(options.hold_seconds),
+        ..sale::show()
+    }
+}
+
+/// When the waiting room opens, where there is one.
+pub(crate) fn opens_at() -> Timestamp {
+    shift(sale::held_at(), SignedDuration::from_secs(20))
+}
+
+/// What the show has before anybody comes.
+pub(crate) async fn publish(store: &Store, options: &Options) {
+    sale::publish_as(store, &plan(options), &show(options)).await;
+    if options.admissions_max.is_some() {
+        let room = Room::new(opens_at(), DrawSecret::new([7; 32]));
+        store.make_room(sale::show().id, &room).await.expect("the table answers");
+        store.watch_room(sale::show().id).await.expect("the table answers");
+    }
 }
 
 /// Every seat.

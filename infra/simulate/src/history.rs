@@ -27,6 +27,8 @@ pub(crate) enum Asked {
     Part { id: BookingId, key: String, amount_minor: i64 },
     /// To keep a seat for the house, or to let it go.
     Block,
+    /// To be let in.
+    Queue,
     /// To call the show off.
     CallOff,
 }

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use testkit::dice::Dice;
 
+use crate::plant::Plant;
+
 /// What can go wrong. Each has a rate of its own, in thousandths, and can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -97,6 +99,8 @@ pub struct Options {
     pub sale_seconds: u64,
     /// Instances of every function.
     pub instances: u64,
+    /// Admissions alive at once, where there is a waiting room.
+    pub admissions_max: Option<u32>,
     /// When the organiser calls the show off, if ever.
     pub calls_off_after_seconds: Option<u64>,
     /// The provider takes the money at once, without a capture.
@@ -107,6 +111,8 @@ pub struct Options {
     pub rates: BTreeMap<Kind, u64>,
 }
 
+/// Admissions at once where a bug of the waiting room is planted.
+const ADMISSIONS_PLANTED: u32 = 2;
 /// The largest rate of a quiet seed's kinds, as a part of the highest.
 const QUIET: u64 = 4;
 
@@ -114,7 +120,7 @@ impl Options {
     /// What `seed` stands for. Every seed leaves about half of the kinds out, so that none hides behind another.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let dice = Dice::about(seed, "options");
+        let (dice, room) = (Dice::about(seed, "options"), Dice::about(seed, "waiting room"));
         let quiet = dice.in_hundred(30);
         let rates = Kind::ALL.iter().filter_map(|&(kind, _, highest)| {
             let highest = if quiet { highest.div_ceil(QUIET) } else { highest };
@@ -134,10 +140,21 @@ impl Options {
             sale_seconds,
             calls_off_after_seconds: is_called_off.then_some(called_off_after),
             instances: dice.within(2, 3),
+            admissions_max: u32::try_from(room.within(1, 5)).ok().filter(|_| room.in_hundred(20)),
             takes_at_once: dice.in_hundred(15),
             patient: dice.in_hundred(50),
             rates,
         }
+    }
+
+    /// What a planted bug can show itself in.
+    #[must_use]
+    pub fn with_room_for(mut self, plant: Option<Plant>) -> Self {
+        if plant.is_some_and(Plant::is_about_queue) {
+            self.admissions_max = self.admissions_max.or(Some(ADMISSIONS_PLANTED));
+            self.calls_off_after_seconds = None;
+        }
+        self
     }
 
     /// How often `kind` happens, in thousandths.
@@ -176,6 +193,9 @@ impl fmt::Display for Options {
             "seed {seed}: {buyers} buyers, {seats} seats, {places} places, cap {cap}, holds of {hold_seconds} s, "
         )?;
         write!(f, "{sale_seconds} s of sale, {instances} instances")?;
+        if let Some(most) = self.admissions_max {
+            write!(f, ", a waiting room that lets in {most}")?;
+        }
         if let Some(seconds) = self.calls_off_after_seconds {
             write!(f, ", called off after {seconds} s")?;
         }

@@ -68,6 +68,7 @@ fn somebody_paid(person: &Person) -> Option<BookingId> {
 }
 
 async fn call_off(person: &Person) {
+    person.world.witness().note_call_off();
     let path = format!("/v1/shows/{}", sale::show().id);
     for _ in 0..2 * TRIES_MAX {
         let answer = person.call("PATCH", &path, None, &json!({"status": "CANCELLED"}), Asked::CallOff).await;

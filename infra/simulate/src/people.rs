@@ -1,6 +1,9 @@
 //! People: they choose, hold, pay, fail, wander off, come back late, and give back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use domain::{
     ids::{BookingId, IntentId, SeatId, UserId},
@@ -24,6 +27,10 @@ pub(crate) const THINK_MS_MAX: u64 = 12_000;
 pub(crate) const TRIES_MAX: u64 = 3;
 /// Times somebody tries to pay for one hold.
 const ATTEMPTS_MAX: u64 = 4;
+/// The last moment of a hold, in milliseconds: half of it before its end, half after.
+const LAST_MOMENT_MS: u64 = 1_000;
+/// Times somebody asks whether it is their turn.
+const QUEUE_LOOKS_MAX: u32 = 20;
 /// Seats that somebody wants, at most.
 const SEATS_WANTED_MAX: u64 = 3;
 
@@ -35,6 +42,8 @@ pub(crate) struct Person {
     token: String,
     pub(crate) dice: Dice,
     pub(crate) seats: Vec<SeatId>,
+    /// What the waiting room let them in with.
+    admission: Mutex<Option<String>>,
 }
 
 impl Person {
@@ -52,6 +61,7 @@ impl Person {
             dice: Dice::about(world.options.seed, name),
             name: name.parse().expect("a user id"),
             seats: hall::seats(&world.options),
+            admission: Mutex::default(),
         }
     }
 
@@ -60,11 +70,16 @@ impl Person {
         let mut visits = 0;
         while self.goes_on().await {
             visits += 1;
+            if !self.enter().await {
+                continue;
+            }
             let Some(id) = self.claim(visits).await else { continue };
             self.think(THINK_MS_MAX).await;
             match self.dice.below(10) {
-                0 => {}
-                1 => self.end(id).await,
+                0 | 1 => {}
+                2 => self.end(id).await,
+                // Two tabs: one buys, the other gives back.
+                3 => drop(futures::join!(self.buy(id), self.change_their_mind(id))),
                 _ => self.buy(id).await,
             }
         }
@@ -75,8 +90,39 @@ impl Person {
         !self.world.is_healed()
     }
 
+    /// Does nothing for a while.
     pub(crate) async fn think(&self, most_ms: u64) {
         tokio::time::sleep(Duration::from_millis(self.dice.below(most_ms))).await;
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Option<String>> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits to be let in, where there is a waiting room. Whether they are.
+    async fn enter(&self) -> bool {
+        if self.world.options.admissions_max.is_none() || self.admission().is_some() {
+            return true;
+        }
+        let path = format!("/v1/shows/{}/queue", sale::show().id);
+        let (_, joined) = self.call_for("POST", &path, None, &json!({}), Asked::Queue).await;
+        let Some(token) = joined["queueToken"].as_str() else { return false };
+        for _ in 0..QUEUE_LOOKS_MAX {
+            let body = json!({"queueToken": token});
+            let (answer, told) = self.call_for("POST", &format!("{path}/admission"), None, &body, Asked::Queue).await;
+            if let Some(admission) = told["admissionToken"].as_str() {
+                *self.admission() = Some(admission.to_owned());
+                return true;
+            }
+            let goes_on = match answer {
+                Answer::Refused { slug, .. } => slug == "not-yet-admitted",
+                _ => true,
+            };
+            if !goes_on || !self.goes_on().await {
+                return false;
+            }
+        }
+        false
     }
 
     /// Wants seats, under one key however often it takes to be told. `None` when they did not get any.
@@ -99,7 +145,12 @@ impl Person {
             };
             match answer {
                 Answer::Is { id, .. } => return Some(id),
-                Answer::Refused { .. } | Answer::Done => return None,
+                Answer::Refused { slug, .. } => {
+                    // An admission that was bought under, or is over, is none.
+                    self.admission().take_if(|_| slug == "admission-required");
+                    return None;
+                }
+                Answer::Done => return None,
                 Answer::Unknown => self.think(THINK_MS_MAX).await,
             }
         }
@@ -126,20 +177,41 @@ impl Person {
         (Asked::Hold { key, seats, places }, body)
     }
 
+    async fn change_their_mind(&self, id: BookingId) {
+        self.think(u64::from(self.world.options.hold_seconds) * 1000).await;
+        self.end(id).await;
+    }
+
+    /// Thinks for a while; some until their hold is about to end, and some until it is long over.
+    async fn hesitate(&self, id: BookingId) {
+        let (hold_ms, last_moment) = (u64::from(self.world.options.hold_seconds) * 1000, self.dice.in_hundred(35));
+        let expires_at = self.world.witness().seen().bookings.get(&id).map(|booking| booking.expires_at);
+        let Some(expires_at) = expires_at.filter(|_| last_moment) else {
+            return self.think(if self.dice.in_hundred(20) { hold_ms * 3 / 2 } else { hold_ms / 2 }).await;
+        };
+        let left_ms = self.world.witness().elapsed_at(expires_at).saturating_sub(self.world.clock.elapsed_ms());
+        tokio::time::sleep(Duration::from_millis(left_ms.saturating_sub(LAST_MOMENT_MS))).await;
+        self.think(2 * LAST_MOMENT_MS).await;
+    }
+
     async fn buy(&self, id: BookingId) {
         let Some(intent) = self.begin(id).await else { return };
         for _ in 0..ATTEMPTS_MAX {
-            // Some come long after their hold has ended.
-            let patience_ms = if self.dice.in_hundred(20) { 150 } else { 50 };
-            self.think(u64::from(self.world.options.hold_seconds) * 10 * patience_ms / 10).await;
+            self.hesitate(id).await;
             let Some(status) = self.pay(id, &intent).await else { break };
             if matches!(status, IntentStatus::Authorised | IntentStatus::Captured) {
                 break;
             }
         }
-        self.think(THINK_MS_MAX).await;
+        if self.dice.in_hundred(50) {
+            self.think(THINK_MS_MAX).await;
+        }
         if self.dice.in_hundred(40) {
             self.look(id).await;
+        }
+        if self.dice.in_hundred(20) {
+            // The page asks again what has become of the payment.
+            self.begin(id).await;
         }
         if self.dice.in_hundred(5)
             && let Some(lapsed) = self.world.provider.lapse(&intent)
@@ -224,6 +296,7 @@ impl Person {
     }
 
     async fn end(&self, id: BookingId) {
+        self.world.witness().note_end(id);
         let path = format!("/v1/bookings/{id}");
         for _ in 0..TRIES_MAX {
             let answer = self.call("DELETE", &path, None, &Value::Null, Asked::Booking { what: "end" }).await;
@@ -280,6 +353,8 @@ impl Person {
         let request = http::Request::builder().method(method).uri(path).header("host", "usher.local");
         let request = request.header("authorization", format!("Bearer {}", self.token));
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let admission = self.admission().clone();
+        let request = admission.iter().fold(request, |request, token| request.header("usher-admission", token));
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let response = self.house.call(request.body(body).expect("a request")).await;
         let status = response.status().as_u16();

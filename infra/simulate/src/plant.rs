@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use testkit::sale;
 
 use crate::{wire::with_body, world::World};
 
@@ -46,6 +47,12 @@ pub enum Plant {
     EventLost,
     /// Some rows of the map are not written.
     MapStale,
+    /// Whoever joins again has another place.
+    PlaceMoved,
+    /// A tick of the waiting room does not look whether another was first.
+    TickUnfenced,
+    /// An admission takes no permit.
+    PermitUndemanded,
     /// A refusal names other seats than those that are taken.
     RefusalWrong,
     /// A hold is answered that does not exist.
@@ -54,7 +61,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the promise that each breaks.
-    pub const ALL: [(Self, &'static str, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str, &'static str); 22] = [
         (Self::SeatUndemanded, "seat-undemanded", "I1"),
         (Self::ClaimInParts, "claim-in-parts", "I1"),
         (Self::VersionUndemanded, "version-undemanded", "I13"),
@@ -72,6 +79,9 @@ impl Plant {
         (Self::SweepBlind, "sweep-blind", "liveness"),
         (Self::EventLost, "event-lost", "liveness"),
         (Self::MapStale, "map-stale", "I15"),
+        (Self::PlaceMoved, "place-moved", "I27"),
+        (Self::TickUnfenced, "tick-unfenced", "I29"),
+        (Self::PermitUndemanded, "permit-undemanded", "I30"),
         (Self::RefusalWrong, "refusal-wrong", "I11"),
         (Self::GrantInvented, "grant-invented", "I12"),
     ];
@@ -86,6 +96,11 @@ impl Plant {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(plant, ..)| *plant)
+    }
+
+    /// Whether there must be a waiting room for it.
+    pub(crate) const fn is_about_queue(self) -> bool {
+        matches!(self, Self::PlaceMoved | Self::TickUnfenced | Self::PermitUndemanded)
     }
 
     /// By how much the last instance's clock is off, in milliseconds.
@@ -104,6 +119,8 @@ impl Plant {
         let changed = match operation {
             "TransactWriteItems" => self.tamper_transaction(body["TransactItems"].as_array_mut()?),
             "UpdateItem" if self == Self::VersionUndemanded && is_under(&body["Key"], "BOOKING#") => void(&mut body),
+            "PutItem" if self == Self::PlaceMoved && is_under(&body["Item"], "QUEUE#") => void(&mut body),
+            "UpdateItem" if self == Self::TickUnfenced && is_under(&body["Key"], "QUEUE#") => void(&mut body),
             "UpdateItem" | "PutItem" if self == Self::MapStale => {
                 let is_map = is_under(&body["Key"], "AVAIL#") || is_under(&body["Item"], "AVAIL#");
                 return (is_map && world.counts().0.is_multiple_of(3)).then(|| answered(request, &json!({}))).flatten();
@@ -134,10 +151,28 @@ impl Plant {
             }
             Self::TallyKept if moves_booking => actions.retain(|action| !is_under(key(action), "BUYERS#")),
             Self::PlacesKept if moves_booking => actions.retain(|action| !is_under(key(action), "AREA#")),
+            Self::PermitUndemanded => return void_all(actions, &["PERMITS#"]),
             Self::ReceiptSkipped => actions.retain(|action| !is_under(key(action), "RECEIPT#")),
             _ => {}
         }
         actions.len() < before
+    }
+
+    /// The body that a function answers instead.
+    pub(crate) fn lie(self, function: &str, body: &str) -> Option<(u16, String)> {
+        let mut told: Value = serde_json::from_str(body).ok().filter(|_| function == "hold")?;
+        let named = told["unavailable"].as_array_mut().filter(|named| !named.is_empty())?;
+        match self {
+            Self::RefusalWrong => {
+                *named = vec![json!("balcony:A:1")];
+                Some((409, told.to_string()))
+            }
+            Self::GrantInvented => {
+                let booking = json!({"bookingId": sale::booking().id, "status": "PENDING", "version": 1, "seats": []});
+                Some((201, booking.to_string()))
+            }
+            _ => None,
+        }
     }
 
     /// Whether an event never reaches this function.

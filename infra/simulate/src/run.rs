@@ -79,7 +79,7 @@ pub fn run(options: &Options, plant: Option<Plant>, keeps: bool) -> Run {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime of one thread");
-    let mut outcome = runtime.block_on(live(options.clone(), plant, keeps));
+    let mut outcome = runtime.block_on(live(options.clone().with_room_for(plant), plant, keeps));
     outcome.took = began.elapsed();
     outcome
 }
@@ -90,7 +90,7 @@ async fn live(options: Options, plant: Option<Plant>, keeps: bool) -> Run {
     let opened = SimulatedClock::right();
     let engine = engine::Options { clock: Some(Arc::new(opened)), ..Default::default() };
     let engine = Engine::start(engine).await.expect("temporary files can be written");
-    sale::publish_as(&table::store(&engine), &hall::plan(&options), &hall::show(&options)).await;
+    hall::publish(&table::store(&engine), &options).await;
     let world = Arc::new(World::new(options.clone(), engine, provider, Trace::new(keeps), plant, news));
     world.provider.set_time(world.clock.now());
     let planted_ms = plant.map_or(0, Plant::skew_ms);

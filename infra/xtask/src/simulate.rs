@@ -28,8 +28,10 @@ pub(crate) fn simulate(order: &Simulate) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("a promise was broken".to_owned()) }
 }
 
-/// So many minutes of fresh seeds, and every planted bug.
+/// Two minutes of fresh seeds, and every planted bug.
 pub(crate) fn of_ci() -> Result<(), String> {
-    let arguments = ["--minutes", "2", "--fresh"].map(OsString::from).to_vec();
-    simulate(&Simulate { arguments })
+    for arguments in [&["--minutes", "2", "--fresh"][..], &["--plants"]] {
+        simulate(&Simulate { arguments: arguments.iter().map(OsString::from).collect() })?;
+    }
+    Ok(())
 }

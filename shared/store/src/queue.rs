@@ -15,6 +15,7 @@ use domain::{
     time::{SignedDuration, shift},
 };
 
+pub(crate) use self::room::room_of;
 pub use self::{
     admission::Granted,
     counts::{BuyerChange, PlaceTaken},
@@ -40,7 +41,7 @@ pub struct Joined {
     pub is_new: bool,
 }
 
-fn arrival(item: &Item) -> Result<i64, StoreError> {
+pub(crate) fn arrival(item: &Item) -> Result<i64, StoreError> {
     let arrival = item.get(ARRIVAL).and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
     arrival.ok_or_else(|| StoreError::Corrupt("a place without an arrival".to_owned()))
 }

@@ -4,6 +4,7 @@ use domain::{
     StoreError,
     booking::Booking,
     hold::{Taken, Tally},
+    queue::Room,
 };
 use serde_dynamo::Item as Image;
 
@@ -13,6 +14,7 @@ use crate::{
     codec::{Item, decode},
     hold::remaining,
     keys::Key,
+    queue,
     seat::SeatItem,
 };
 
@@ -56,6 +58,22 @@ pub fn places_left(image: &Image) -> Result<u32, StoreError> {
 /// `Corrupt` when it does not decode.
 pub fn tally(image: &Image) -> Result<Tally, StoreError> {
     buyer::tally(&item(image))
+}
+
+/// The arrival that the image of a place has, in milliseconds.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn arrival(image: &Image) -> Result<i64, StoreError> {
+    queue::arrival(&item(image))
+}
+
+/// The waiting room that an image is of.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn room(image: &Image) -> Result<Room, StoreError> {
+    queue::room_of(item(image))
 }
 
 fn item(image: &Image) -> Item {

@@ -223,7 +223,7 @@ mod embedded {
     #[tokio::test]
     async fn a_directory_keeps_the_table_and_the_stream() {
         let directory = tempfile::tempdir().unwrap();
-        let options = || Options { directory: Some(directory.path().to_owned()), metered: false };
+        let options = || Options { directory: Some(directory.path().to_owned()), ..Options::default() };
         let engine = Engine::start(options()).await.unwrap();
         create(&engine, &engine.client(), "t", &[("a", "1")]).await.unwrap();
         let position = engine.stream().newest().unwrap();

@@ -66,7 +66,8 @@ pub(super) async fn stadium(directory: &std::path::Path) -> (Engine, Store, Show
     let shows = get(format!("/v1/events/{event}/shows")).await;
     let show: ShowId = shows["shows"][0]["showId"].as_str().unwrap().parse().unwrap();
     platform.stop().await;
-    let options = engine::Options { directory: Some(directory.to_owned()), metered: true };
+    let options =
+        engine::Options { directory: Some(directory.to_owned()), metered: true, ..engine::Options::default() };
     let engine = Engine::start(options).await.unwrap();
     let store = Store::new(engine.client(), engine.table());
     let show = store.show_now(show).await.unwrap().unwrap();

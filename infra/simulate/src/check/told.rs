@@ -91,6 +91,7 @@ fn refused(world: &World, seen: &Seen, call: &Call, slug: &str, unavailable: &[S
         }
         // Best available goes by the map, which may be behind.
         "no-block" => None,
+        "admission-required" if world.options.admissions_max.is_some() => None,
         "not-on-sale" if world.options.calls_off_after_seconds.is_some() => None,
         _ => Some(format!("nobody expects {slug}: {call:?}")),
     }

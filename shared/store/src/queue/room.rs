@@ -80,7 +80,7 @@ fn item_of(room: &Room) -> RoomItem {
     }
 }
 
-fn room_of(item: Item) -> Result<Room, StoreError> {
+pub(crate) fn room_of(item: Item) -> Result<Room, StoreError> {
     let key = key_of(&item)?;
     let corrupt = |what: &str| StoreError::Corrupt(format!("{key:?}: {what}"));
     let item: RoomItem = decode(item)?;
