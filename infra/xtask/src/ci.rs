@@ -3,6 +3,7 @@
 use crate::{
     crash::{Crash, crash},
     dynamodb_local::dynamodb_local,
+    fuzz::{Fuzz, fuzz},
     run::{run, run_with},
     schemathesis::{Schemathesis, schemathesis},
     template::template,
@@ -21,6 +22,7 @@ pub(crate) fn ci() -> Result<(), String> {
         .and_then(|()| dynamodb_local())
         .and_then(|()| schemathesis(&Schemathesis::OF_CI))
         .and_then(|()| crash(&Crash::OF_CI))
+        .and_then(|()| fuzz(&Fuzz::OF_CI))
         .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))
