@@ -1,7 +1,7 @@
 //! What an attacker tries first, at every operation that the document has: docs/security.md names each test.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::{Stage, hall, id, seat};
@@ -42,7 +42,7 @@ impl Operation {
     async fn call(&self, stage: &Stage, token: Option<&str>, body: &Value) -> Response {
         let url = format!("{}{}", stage.platform.base_url(), self.path);
         let request = stage.http.request(self.method.clone(), url).header("Idempotency-Key", &self.route).json(body);
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         request.send().await.unwrap()
     }
 }
@@ -304,7 +304,7 @@ async fn names_are_told_as_json_and_nothing_else() {
     let show = stage.publish(&plan, &json!({"standard": 500})).await;
     let path = format!("{}/v1/events/{}", stage.platform.base_url(), made["eventId"].as_str().unwrap());
     for url in [path, format!("{}/v1/shows/{show}/plan", stage.platform.base_url())] {
-        let answer = Client::new().get(&url).header("Accept", "text/html").send().await.unwrap();
+        let answer = stage.http.get(&url).header("Accept", "text/html").send().await.unwrap();
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-type"]),
             (200, &"application/json".parse().unwrap())
