@@ -1,7 +1,7 @@
 //! What an attacker tries first, at every operation that the document has: docs/security.md names each test.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::{Stage, hall, id, seat};
@@ -42,7 +42,7 @@ impl Operation {
     async fn call(&self, stage: &Stage, token: Option<&str>, body: &Value) -> Response {
         let url = format!("{}{}", stage.platform.base_url(), self.path);
         let request = stage.http.request(self.method.clone(), url).header("Idempotency-Key", &self.route).json(body);
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         request.send().await.unwrap()
     }
 }
@@ -232,6 +232,48 @@ async fn a_cursor_of_somebody_elses_shows_only_ones_own() {
     }
 }
 
+/// The cursors of every list, made up: of any bytes, and of the forms that they have.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cursor_breaks_a_list() {
+    let stage = Stage::open().await;
+    let booking = format!("bkg_{}", "0123456789abcdef".repeat(2));
+    let texts = [
+        "\0",
+        "\u{7f}",
+        "𐀀",
+        ":",
+        "::",
+        " ",
+        "0",
+        "-1",
+        "99999999999999999999",
+        &booking,
+        &format!("1:{booking}"),
+        &format!("-9223372036854775808:{booking}"),
+        &format!("9223372036854775807 {booking}"),
+        &format!("{booking}:0:captured"),
+    ];
+    let sealed = texts.map(|text| BASE64_URL_SAFE_NO_PAD.encode(text));
+    let bytes = (0..=255).map(|byte| BASE64_URL_SAFE_NO_PAD.encode([byte; 40]));
+    let plain = ["%00", "%F0%90%80%80", "%25", "a%20b", "AAAA=", "AAAA"].map(str::to_owned);
+    let cursors: Vec<String> = sealed.into_iter().chain(bytes).chain(plain).collect();
+    let mut lists = 0;
+    for mut operation in operations(&stage).await {
+        let parameters = operation.document["parameters"].as_array().cloned().unwrap_or_default();
+        if !parameters.iter().any(|parameter| parameter["name"] == "cursor") {
+            continue;
+        }
+        lists += 1;
+        let (token, path) = (stage.platform.token("olga", &["organiser", "door"]), operation.path.clone());
+        for cursor in &cursors {
+            operation.path = format!("{path}?cursor={cursor}");
+            let status = operation.call(&stage, Some(&token), &Value::Null).await.status();
+            assert!(status == 200 || status == 400, "{} {cursor}: {status}", operation.route);
+        }
+    }
+    assert!(lists > 4, "{lists}");
+}
+
 /// Where somebody could make the platform call: a URL in a command. There is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_names_an_address_to_call() {
@@ -262,7 +304,7 @@ async fn names_are_told_as_json_and_nothing_else() {
     let show = stage.publish(&plan, &json!({"standard": 500})).await;
     let path = format!("{}/v1/events/{}", stage.platform.base_url(), made["eventId"].as_str().unwrap());
     for url in [path, format!("{}/v1/shows/{show}/plan", stage.platform.base_url())] {
-        let answer = Client::new().get(&url).header("Accept", "text/html").send().await.unwrap();
+        let answer = stage.http.get(&url).header("Accept", "text/html").send().await.unwrap();
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-type"]),
             (200, &"application/json".parse().unwrap())

@@ -3,6 +3,7 @@
 use crate::{
     crash::{Crash, crash},
     dynamodb_local::dynamodb_local,
+    fuzz::{Fuzz, fuzz},
     run::{run, run_with},
     schemathesis::{Schemathesis, schemathesis},
     simulate,
@@ -25,6 +26,7 @@ pub(crate) fn ci() -> Result<(), String> {
         .and_then(|()| web(&Web::default()))
         .and_then(|()| schemathesis(&Schemathesis::OF_CI))
         .and_then(|()| crash(&Crash::OF_CI))
+        .and_then(|()| fuzz(&Fuzz::OF_CI))
         .and_then(|()| template())
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))

@@ -52,6 +52,8 @@ pub(crate) fn dynamodb_local() -> Result<(), String> {
     let environment = [(URL_VARIABLE, &*url), (CALLS_VARIABLE, &*calls_file), LIVES];
     let skips = NEED_DYNOXIDE.map(|module| ["--skip", module]).concat();
     run_with("the table's suites on DynamoDB Local", "cargo", &[test.as_slice(), &skips].concat(), &environment)?;
+    let beside = ["test", "--workspace", "--locked", "--test", "booking", "--", "--ignored", "differential"];
+    run_with("random operations, beside ours", "cargo", &beside, &environment)?;
     drop(server);
     tell_calls(&calls)
 }

@@ -6,6 +6,7 @@ mod ci;
 mod crash;
 mod dynamodb_local;
 mod e2e;
+mod fuzz;
 mod http;
 mod journey;
 mod localstripe;
@@ -51,6 +52,8 @@ enum Command {
     DynamodbLocal,
     /// The real template and binaries on an emulated AWS: deployed, sold through, broken, mended, changed, deleted.
     E2e(e2e::E2e),
+    /// Bytes that a coverage-guided fuzzer makes up, at every parser of what strangers send. Needs a C++ compiler.
+    Fuzz(fuzz::Fuzz),
     /// Settles payments at localstripe, a stand-in for Stripe, over lines that fail. Needs Python 3.9.
     Localstripe,
     /// Builds every function as Lambda takes it, and weighs it.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Crash(arguments) => crash::crash(&arguments),
         Command::DynamodbLocal => dynamodb_local::dynamodb_local(),
         Command::E2e(arguments) => e2e::e2e(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Command::Localstripe => localstripe::localstripe(),
         Command::Package(arguments) => package::package(&arguments),
         Command::ReadOnly(arguments) => read_only::read_only(&arguments),

@@ -64,6 +64,10 @@ impl TokenKey {
 
     fn read<const N: usize>(&self, kind: &str, token: &str, show: ShowId, buyer: &UserId) -> Option<[i64; N]> {
         let (said, signature) = token.rsplit_once('.')?;
+        // In the one form that is written: a token that reads differently is another token.
+        if !signature.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
         let signature: Vec<u8> = signature
             .as_bytes()
             .chunks(2)
@@ -131,6 +135,21 @@ mod tests {
             let forged = String::from_utf8(forged).unwrap();
             assert_eq!(key().arrival(&forged, show(1), &user("ada")), None, "{forged}");
             assert_eq!(key().arrival(&token[..at], show(1), &user("ada")), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_read_in_the_one_form_that_it_is_written_in() {
+        let token = key().queue_token(show(1), &user("ada"), 5);
+        let (said, signature) = token.rsplit_once('.').unwrap();
+        let capital = format!("{said}.{}", signature.to_uppercase());
+        let pairs: Vec<&str> = (0..signature.len()).step_by(2).map(|at| &signature[at..at + 2]).collect();
+        let small = pairs.iter().position(|pair| pair.starts_with('0')).expect("a byte below 16");
+        let mut plus: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+        plus[small].replace_range(0..1, "+");
+        for other in [capital, format!("{said}.{}", plus.concat())] {
+            assert_ne!(other, token);
+            assert_eq!(key().arrival(&other, show(1), &user("ada")), None, "{other}");
         }
     }
 

@@ -6,6 +6,7 @@ mod budgets;
 mod churn;
 mod claims;
 mod codes;
+mod differential;
 mod faults;
 mod house;
 mod orphans;
