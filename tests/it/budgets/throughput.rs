@@ -37,7 +37,7 @@ async fn run<J: Send + 'static, F: Future<Output = ()> + Send>(
     each: impl Fn(J) -> F + Clone + Send + 'static,
 ) -> Taken {
     let jobs = Arc::new(std::sync::Mutex::new(jobs));
-    let (began, before) = (Instant::now(), cpu_seconds());
+    let (began, before) = (Instant::now(), cpu_time());
     let workers = (0..AT_ONCE).map(|_| {
         let (jobs, each) = (Arc::clone(&jobs), each.clone());
         async move {
@@ -51,17 +51,17 @@ async fn run<J: Send + 'static, F: Future<Output = ()> + Send>(
         }
     });
     workers.collect::<JoinSet<()>>().join_all().await;
-    Taken { wall: began.elapsed().as_secs_f64(), cpu: cpu_seconds() - before }
+    Taken { wall: began.elapsed().as_secs_f64(), cpu: cpu_time().saturating_sub(before).as_secs_f64() }
 }
 
 /// The time that this process's threads have had on a processor; nothing where the system does not tell.
-fn cpu_seconds() -> f64 {
+fn cpu_time() -> Duration {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let nanos = threads.filter_map(|thread| {
         let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
         text.split(' ').next()?.parse::<u64>().ok()
     });
-    Duration::from_nanos(nanos.sum()).as_secs_f64()
+    Duration::from_nanos(nanos.sum())
 }
 
 /// The events of a round of holds, each of a pair of its own.
