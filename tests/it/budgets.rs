@@ -1,6 +1,7 @@
 //! What the platform may cost (ARCHITECTURE.md, budgets), from real counters. `cargo xtask budgets` makes a table of it.
 //! The booking's own writes are counted in `store`, in the tests of the same name.
 
+mod best;
 mod contention;
 mod map;
 mod stage;

@@ -5,7 +5,9 @@
 mod support;
 
 mod abuse;
+mod areas;
 mod availability;
+mod best;
 mod budgets;
 mod codes;
 mod contract;
@@ -22,6 +24,7 @@ mod logs;
 mod metrics;
 mod on_sale;
 mod openapi;
+mod orphan;
 mod payment;
 mod promises;
 mod queue;

@@ -143,15 +143,21 @@ impl Stage {
 
     /// Publishes a show of `plan` that is on sale; answers its id.
     pub async fn publish(&self, plan: &Value, prices: &Value) -> String {
+        self.publish_with(plan, prices, json!({})).await
+    }
+
+    /// The same with more to say about the show.
+    pub async fn publish_with(&self, plan: &Value, prices: &Value, more: Value) -> String {
         let organiser = self.organiser();
         let venue = json!({"name": "The Hall", "city": "Mumbai", "timeZone": "Asia/Kolkata", "plan": plan});
         let venue = organiser.post("/v1/venues", &venue).await.expect(201);
         let event = json!({"title": "An Evening of Tests", "category": "theatre", "city": "Mumbai"});
         let event = organiser.post("/v1/events", &event).await.expect(201);
-        let show = json!({
+        let mut show = json!({
             "venueId": venue["venueId"], "startsAt": "2090-01-01T14:00:00Z", "onSaleAt": "2020-01-01T00:00:00Z",
             "currency": "INR", "prices": prices,
         });
+        show.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         let path = format!("/v1/events/{}/shows", event["eventId"].as_str().unwrap());
         let show = organiser.post(&path, &show).await.expect(201);
         show["showId"].as_str().unwrap().to_owned()

@@ -105,6 +105,7 @@ fn show_example() -> Value {
         "timeZone": "Asia/Kolkata", "onSaleAt": "2026-12-01T04:30:00Z", "status": "ON_SALE",
         "prices": [{"category": "standard", "price": money(17_800)}], "maxSeatsPerBuyer": 6, "holdTtlSeconds": 600,
         "waitingRoom": {"enabled": false, "opensAt": null}, "refundPolicy": [{"hoursBefore": 24, "percent": 100}],
+        "orphanRule": {"enabled": true, "offForLast": 100}, "overbookingPercent": 0,
         "planVersion": 1, "version": 1,
     })
 }
@@ -218,9 +219,13 @@ fn holds() -> Vec<Operation> {
         hold("POST /v1/shows/{showId}/holds", "createHold", "Hold seats: all of them or none")
             .about("A retry under the same key answers 201 with the booking as it is by then.")
             .takes("HoldCommand", true, &seats)
-            .refuses(&["unknown-seat", "seat-unavailable"]),
+            .refuses(&["unknown-seat", "seat-unavailable", "orphan-seat", "sold-whole"]),
         hold("POST /v1/shows/{showId}/best-available", "holdBestAvailable", "Hold the best adjacent seats")
             .takes("BestAvailableCommand", true, &json!({"quantity": 2, "category": "standard"}))
+            .about(
+                "The nearest to where everybody looks, such that no single seat is left where that can be avoided. Where others \
+                are quicker, the next best.",
+            )
             .refuses(&["no-block"]),
     ]
 }

@@ -27,6 +27,8 @@ struct PlanView<'a> {
     sections: Vec<SectionView<'a>>,
     areas: Vec<AreaView<'a>>,
     decorations: &'a [Decoration],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    focal_point: Option<Point>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,8 @@ struct RowView<'a> {
     row: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
     seats: Vec<SeatView<'a>>,
 }
 
@@ -100,6 +104,7 @@ impl<'a> SectionPlanView<'a> {
         let rows = section.rows.iter().map(|row| RowView {
             row: row.id.as_str(),
             label: label(&row.label, row.id.as_str()),
+            whole: row.whole,
             seats: row.seats.iter().map(|seat| SeatView::new(section, row, seat)).collect(),
         });
         Self { section_id: section.id.as_str(), name: &section.name, rows: rows.collect() }
@@ -164,6 +169,7 @@ fn view<'a>(show: &Show, plan: &'a PlanOverview) -> PlanView<'a> {
         sections: sections.collect(),
         areas: areas.collect(),
         decorations: &plan.decorations,
+        focal_point: plan.focal_point,
     }
 }
 

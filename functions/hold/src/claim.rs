@@ -1,6 +1,6 @@
 //! A claim, from the wish to the booking.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{
     Error, Refusal, StoreError, Timestamp,
@@ -10,7 +10,9 @@ use domain::{
     code::check_presale,
     error::Unavailable,
     hold::{Churn, Claimant, Obstacles, Terms, Verdict, Wish, check_on_sale, decide, judge, spread},
-    ids::{AccessCode, AreaId, BookingId, CategoryId, IdempotencyKey, SeatId, ShowId, UserId},
+    ids::{
+        AccessCode, AreaId, BookingId, CategoryId, IdempotencyKey, RowId, SeatId, SeatName, SectionId, ShowId, UserId,
+    },
     queue::Admission,
     settlement::Cause,
     time::SignedDuration,
@@ -143,10 +145,14 @@ impl App {
             None => check_on_sale(show, admission, now)?,
         }
         let mut seats: HashMap<&SeatId, CategoryId> = HashMap::new();
-        for seat in wish.seats() {
-            let section = self.catalogue.plan_section(show.venue, show.plan_version, &seat.section).await?;
-            if let Some(found) = section.as_deref().and_then(|section| section.seat(&seat.row, &seat.seat)) {
-                seats.insert(seat, found.category.clone());
+        let mut missing = Vec::new();
+        for (section_id, row_id, wanted) in by_row(wish.seats()) {
+            let section = self.catalogue.plan_section(show.venue, show.plan_version, section_id).await?;
+            let Some(row) = section.as_deref().and_then(|section| section.row(row_id)) else { continue };
+            let id = |seat: &SeatName| SeatId { section: section_id.clone(), row: row_id.clone(), seat: seat.clone() };
+            missing.extend(row.missing(&wanted).map(id));
+            for seat in wish.seats().iter().filter(|seat| (&seat.section, &seat.row) == (section_id, row_id)) {
+                seats.extend(row.seat(&seat.seat).map(|found| (seat, found.category.clone())));
             }
         }
         let mut areas: HashMap<&AreaId, (CategoryId, u16)> = HashMap::new();
@@ -161,11 +167,12 @@ impl App {
         }
         let booking =
             decide(show, wish, claimant, |seat| seats.get(seat).cloned(), |area| areas.get(area).cloned(), now)?;
-        Ok(booking)
+        if missing.is_empty() { Ok(booking) } else { Err(Refusal::SoldWhole(missing).into()) }
     }
 
     /// Claims, and where something is in the way, finds out what it is and what can be done about it. Nothing of what is
-    /// `kept` for the waitlist is claimed; what is in the way of it is told first, and ended where it is over.
+    /// `kept` for the waitlist is claimed, nor what would leave single seats; what is in the way of it is told first, and
+    /// ended where it is over.
     async fn take(
         &self,
         mut booking: Booking,
@@ -178,12 +185,20 @@ impl App {
         let hinted = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
         let mut look = hinted || !kept.is_empty();
         for attempt in 0..TRIES_MAX {
-            let met = if look { store.look(&booking, terms).await? } else { Obstacles::default() };
+            let around = self.surroundings(show, &booking).await?;
+            let met = if look || !around.orphans.is_empty() {
+                store.look(&booking, terms).await?
+            } else {
+                Obstacles::default()
+            };
             if met.is_empty() && !kept.is_empty() {
                 return Err(Refusal::Waitlisted(kept).into());
             }
+            if met.is_empty() && !around.orphans.is_empty() {
+                return Err(Refusal::OrphanSeat(around.orphans).into());
+            }
             let met = if met.is_empty() {
-                match store.claim(&booking, terms).await? {
+                match store.claim(&booking, &Terms { beside: around.beside, ..terms.clone() }).await? {
                     Claimed::Won => {
                         self.hints.note(show.id, seats(&booking).iter(), self.settlement.clock.now());
                         metrics::count(Metric::HoldsGranted, 1);
@@ -252,12 +267,15 @@ impl App {
         let mut lacking = Vec::new();
         for area in areas {
             let shards = plan.as_deref().and_then(|plan| plan.area(area)).map_or(0, |area| area_shards(area.capacity));
-            let left = self.settlement.store.area_shards(show.id, area, shards).await?;
+            let store = &self.settlement.store;
             let (wanted, others): (Vec<_>, Vec<_>) = booking.areas.drain(..).partition(|line| line.area == *area);
             booking.areas = others;
             let quantity = wanted.iter().map(|line| line.quantity).sum();
-            let Some((parts, price_minor)) = spread(&left, quantity).zip(wanted.first().map(|line| line.price_minor))
-            else {
+            let parts = match spread(&store.area_shards(show.id, area, shards).await?, quantity) {
+                None => spread(&store.area_shards_at_once(show.id, area, shards).await?, quantity),
+                parts => parts,
+            };
+            let Some((parts, price_minor)) = parts.zip(wanted.first().map(|line| line.price_minor)) else {
                 lacking.push(Unavailable::Area(area.clone()));
                 continue;
             };
@@ -270,6 +288,17 @@ impl App {
         }
         if lacking.is_empty() { Ok(()) } else { Err(Refusal::SeatUnavailable(lacking).into()) }
     }
+}
+
+/// The seats of each row that some are wanted of.
+pub(crate) fn by_row<'a>(
+    seats: impl IntoIterator<Item = &'a SeatId>,
+) -> impl Iterator<Item = (&'a SectionId, &'a RowId, HashSet<&'a SeatName>)> {
+    let mut rows: BTreeMap<(&SectionId, &RowId), HashSet<&SeatName>> = BTreeMap::new();
+    for seat in seats {
+        rows.entry((&seat.section, &seat.row)).or_default().insert(&seat.seat);
+    }
+    rows.into_iter().map(|((section, row), seats)| (section, row, seats))
 }
 
 /// A hold lives from when it is made, not from when it was first tried.

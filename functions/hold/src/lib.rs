@@ -3,13 +3,13 @@
 mod best;
 mod claim;
 mod hints;
+mod orphan;
 mod waitlist;
 
 use std::{sync::Arc, time::Instant};
 
 use domain::{
     Error, Refusal,
-    best::Ask,
     catalogue::{HOLD_TTL_SECONDS, HOLD_TTL_SECONDS_DEFAULT},
     challenge::BITS_MAX,
     hold::Wish,
@@ -147,7 +147,11 @@ struct BestCommand {
     #[serde(default)]
     section_id: Option<SectionId>,
     #[serde(default)]
+    max_price_minor: Option<i64>,
+    #[serde(default)]
     accessible: bool,
+    #[serde(default)]
+    split: bool,
     #[serde(default)]
     code: Option<String>,
 }
@@ -202,8 +206,9 @@ async fn best_available(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let caller = call.caller()?;
     let show: ShowId = call.path("showId")?;
     let key = call.idempotency_key()?;
-    let BestCommand { quantity, category, section_id: section, accessible, code } = call.body(BODY_BYTES_MAX)?;
-    let ask = Ask { quantity, category, section, accessible };
-    let booking = app.claim_best(&caller, show, &key, &ask, Shown::new(call, code.as_deref())).await?;
+    let BestCommand { quantity, category, section_id: section, max_price_minor, accessible, split, code } =
+        call.body(BODY_BYTES_MAX)?;
+    let wanted = domain::best::Request { quantity, category, section, max_price_minor, accessible, split };
+    let booking = app.claim_best(&caller, show, &key, &wanted, Shown::new(call, code.as_deref())).await?;
     Ok(Reply::json(201, &BookingView::new(&booking, app.settlement.clock.now())))
 }

@@ -1,17 +1,17 @@
 //! What ordinary holds leave alone: places that somebody on the waitlist is about to be offered.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use domain::{
     Error,
     booking::Booking,
     catalogue::{Show, area_shards},
     error::Unavailable,
-    ids::{RowId, SeatId, SeatName, SectionId},
+    ids::SeatId,
     waitlist::house::awaited_in,
 };
 
-use crate::App;
+use crate::{App, claim::by_row};
 
 impl App {
     /// Which of the places of `booking` the show's waitlist would be given, in request order. What the names wait for
@@ -21,14 +21,9 @@ impl App {
         if show.wishes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rows: BTreeMap<(&SectionId, &RowId), HashSet<&SeatName>> = BTreeMap::new();
-        for line in &booking.seats {
-            if show.wishes.iter().any(|wish| wish.takes(&line.category)) {
-                rows.entry((&line.seat.section, &line.seat.row)).or_default().insert(&line.seat.seat);
-            }
-        }
+        let lines = booking.seats.iter().filter(|line| show.wishes.iter().any(|wish| wish.takes(&line.category)));
         let mut kept: HashSet<SeatId> = HashSet::new();
-        for ((section_id, row_id), asked) in rows {
+        for (section_id, row_id, asked) in by_row(lines.map(|line| &line.seat)) {
             let section = self.catalogue.plan_section(show.venue, show.plan_version, section_id).await?;
             let Some(row) = section.as_deref().and_then(|section| section.row(row_id)) else { continue };
             let states = self.settlement.store.row_states(show.id, section_id, row_id).await?;

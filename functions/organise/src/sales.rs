@@ -82,7 +82,7 @@ pub(crate) async fn read(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         name: area.name.clone(),
         capacity: area.capacity,
         remaining,
-        taken: area.capacity.saturating_sub(remaining),
+        taken: show.area_places(area.capacity).saturating_sub(remaining),
     });
     let total = overview.sections.iter().map(|section| section.seat_count).sum();
     let counts = states.sections.iter().fold(Counts::default(), |sum, section| sum + section.counts());

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     Error, Refusal, Timestamp,
-    catalogue::{HOLD_TTL_SECONDS, SEATS_PER_BUYER, Show, ShowStatus, WaitingRoom},
+    catalogue::{HOLD_TTL_SECONDS, OVERBOOKING_PERCENT, SEATS_PER_BUYER, Show, ShowStatus, WaitingRoom},
     ids::{CategoryId, EventId, ShowId, UserId, VenueId},
     money::Currency,
+    orphan::OrphanRule,
     queue::ADMISSIONS_MAX,
     refund::{self, Policy},
     waitlist::Wishes,
@@ -32,6 +33,8 @@ struct CreateShow {
     hold_ttl_seconds: Option<u32>,
     waiting_room: Option<WantedWaitingRoom>,
     refund_policy: Option<Vec<refund::Step>>,
+    orphan_rule: Option<OrphanRule>,
+    overbooking_percent: Option<u32>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -50,6 +53,7 @@ struct ChangeShow {
     max_seats_per_buyer: Option<u32>,
     hold_ttl_seconds: Option<u32>,
     waiting_room: Option<WantedWaitingRoom>,
+    orphan_rule: Option<OrphanRule>,
 }
 
 /// `POST /v1/events/{eventId}/shows`.
@@ -81,6 +85,8 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         hold_ttl_seconds: wanted.hold_ttl_seconds,
         waiting_room: wanted_room(WaitingRoom::default(), wanted.waiting_room),
         refund_policy,
+        orphan_rule: wanted.orphan_rule.unwrap_or_default(),
+        overbooking_percent: wanted.overbooking_percent.unwrap_or_default(),
         wishes: Wishes::default(),
         created_at: now,
         version: 1,
@@ -111,6 +117,7 @@ fn check_show(
     }
     check.within("/maxSeatsPerBuyer", wanted.max_seats_per_buyer, &SEATS_PER_BUYER);
     check.within("/holdTtlSeconds", wanted.hold_ttl_seconds, &HOLD_TTL_SECONDS);
+    check.within("/overbookingPercent", wanted.overbooking_percent, &OVERBOOKING_PERCENT);
     check_room(&mut check, wanted.waiting_room, wanted.starts_at);
     let currency = wanted.currency.parse::<Currency>();
     if currency.is_err() {
@@ -170,6 +177,7 @@ fn changed(show: &Show, wanted: &ChangeShow) -> Result<Show, Refusal> {
     changed.hold_ttl_seconds = wanted.hold_ttl_seconds.or(show.hold_ttl_seconds);
     check_room(&mut check, wanted.waiting_room, show.starts_at);
     changed.waiting_room = wanted_room(show.waiting_room, wanted.waiting_room);
+    changed.orphan_rule = wanted.orphan_rule.unwrap_or(show.orphan_rule);
     check.done()?;
     Ok(changed)
 }

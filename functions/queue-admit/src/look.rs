@@ -66,7 +66,7 @@ impl App {
         }
         for (area, &remaining) in overview.areas.iter().zip(&states.areas) {
             free += u64::from(remaining);
-            taken += u64::from(area.capacity.saturating_sub(remaining));
+            taken += u64::from(show.area_places(area.capacity).saturating_sub(remaining));
         }
         let mut histogram = Histogram::default();
         for part in &arrivals {

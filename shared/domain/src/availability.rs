@@ -56,6 +56,14 @@ pub struct Counts {
     pub blocked: u32,
 }
 
+impl Counts {
+    /// Seats that are not free.
+    #[must_use]
+    pub const fn taken(self) -> u32 {
+        self.held + self.sold + self.blocked
+    }
+}
+
 impl std::ops::Add for Counts {
     type Output = Self;
 
@@ -178,7 +186,12 @@ mod tests {
             companion: false,
             obstructed_view: false,
         };
-        Row { id: format!("r{id}").parse().unwrap(), label: id.to_string(), seats: (0..seats).map(seat).collect() }
+        Row {
+            id: format!("r{id}").parse().unwrap(),
+            label: id.to_string(),
+            whole: false,
+            seats: (0..seats).map(seat).collect(),
+        }
     }
 
     fn section(rows: &[Vec<SeatState>]) -> Section {

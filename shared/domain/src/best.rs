@@ -1,6 +1,11 @@
-//! Best available: adjacent seats near the middle of the front, leaving no single seat behind where that can be avoided.
+//! Best available: seats side by side, nearest to where everybody looks, leaving no single seat behind where that can be
+//! avoided.
 
-#![expect(clippy::float_arithmetic, reason = "distances on a plan")]
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,23 +13,65 @@ use crate::{
     Refusal,
     booking::PLACES_PER_HOLD_MAX,
     ids::{CategoryId, SeatId, SectionId},
-    plan::{Row, Seat, Section},
+    plan::{Point, Row, Seat, Section},
 };
 
-/// Seats further apart than this many times the row's closest pair have an aisle between them.
-const AISLE_FACTOR: f64 = 1.9;
+mod split;
+#[cfg(test)]
+mod tests;
 
 /// What a buyer asks for without naming seats.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct Request {
     /// How many seats, side by side.
     pub quantity: u32,
     /// Only of this category.
     pub category: Option<CategoryId>,
     /// Only in this section.
     pub section: Option<SectionId>,
-    /// With a wheelchair place among them. Without it, those places are left to who needs them.
+    /// None dearer than this, in minor units.
+    pub max_price_minor: Option<i64>,
+    /// With a wheelchair place among them, see [`Ask`].
     pub accessible: bool,
+    /// Rather in several rows than not at all.
+    pub split: bool,
+}
+
+impl Request {
+    /// The same at the show's prices.
+    #[must_use]
+    pub fn ask(&self, prices: &BTreeMap<CategoryId, i64>) -> Ask {
+        let Self { quantity, section, accessible, split, .. } = self.clone();
+        let is_wanted = |category: &CategoryId| self.category.as_ref().is_none_or(|wanted| wanted == category);
+        let is_affordable = |minor: i64| self.max_price_minor.is_none_or(|most| minor <= most);
+        let categories = prices.iter().filter(|(category, minor)| is_wanted(category) && is_affordable(**minor));
+        let categories = Some(categories.map(|(category, _)| category.clone()).collect());
+        Ask { quantity, categories, section, accessible, split }
+    }
+
+    /// A digest of all that is asked for: the same key with another request is another one.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&Sha256::digest(format!("best {self:?}"))[..16]);
+        fingerprint
+    }
+}
+
+/// Seats that are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// How many seats, side by side.
+    pub quantity: u32,
+    /// Only of these categories.
+    pub categories: Option<BTreeSet<CategoryId>>,
+    /// Only in this section.
+    pub section: Option<SectionId>,
+    /// With a wheelchair place among them, and the one beside it for who comes along. Without it, those places are left to
+    /// who needs them.
+    pub accessible: bool,
+    /// Where there are not so many side by side, in several rows of one section.
+    pub split: bool,
 }
 
 impl Ask {
@@ -39,165 +86,223 @@ impl Ask {
         Err(Refusal::BadRequest(format!("quantity is a number from 1 to {PLACES_PER_HOLD_MAX}")))
     }
 
-    /// A digest of all that is asked for: the same key with another ask is another request.
+    /// Whether a seat of one of `categories` may be among what is asked for.
     #[must_use]
-    pub fn fingerprint(&self) -> [u8; 16] {
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&Sha256::digest(format!("best {self:?}"))[..16]);
-        fingerprint
+    pub fn takes_any(&self, categories: &[CategoryId]) -> bool {
+        self.categories.as_ref().is_none_or(|wanted| categories.iter().any(|category| wanted.contains(category)))
     }
 
     fn suits(&self, seat: &Seat) -> bool {
-        let category = self.category.as_ref().is_none_or(|category| *category == seat.category);
+        let category = self.categories.as_ref().is_none_or(|wanted| wanted.contains(&seat.category));
         category && (self.accessible || !(seat.accessible || seat.companion))
+    }
+
+    fn quantity(&self) -> Option<usize> {
+        usize::try_from(self.quantity).ok().filter(|&quantity| quantity > 0)
     }
 }
 
-/// A block of seats and how good it is: less is better.
-struct Block {
-    row: usize,
-    start: usize,
-    badness: (usize, usize),
+/// How good seats are: less is better, the first difference decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Badness {
+    /// Blocks that they are in.
+    blocks: usize,
+    /// Somebody in a wheelchair has nobody's place beside them.
+    without_companion: bool,
+    /// Wheelchair places that nobody asked for.
+    wheelchairs_spare: usize,
+    /// Single seats that they leave.
+    singles: usize,
+    /// From where everybody looks to their middle, in the plan's units.
+    distance: f64,
 }
 
-/// The best block of `section`, by `is_free(row, seat index)`; `None` when it has none.
+impl Badness {
+    /// All but the distance.
+    const fn rank(&self) -> (usize, bool, usize, usize) {
+        (self.blocks, self.without_companion, self.wheelchairs_spare, self.singles)
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank()).then(self.distance.total_cmp(&other.distance))
+    }
+
+    /// Whether only being nearer could make it better.
+    fn is_clean(&self) -> bool {
+        self.rank() == (1, false, 0, 0)
+    }
+}
+
+/// Seats side by side in a row of a section.
+#[derive(Clone, Debug)]
+struct Block {
+    row: usize,
+    seats: Range<usize>,
+    middle: Point,
+    badness: Badness,
+}
+
+/// A search for the best seats of a show, which is shown one section after the other. Sections that are shown in the order
+/// of how near they begin need not be shown to the last: see [`Search::is_over`].
+#[derive(Clone, Debug)]
+pub struct Search<'a> {
+    ask: &'a Ask,
+    focus: Option<Point>,
+    /// How many are kept, at most.
+    choices: usize,
+    /// The best first; none shares a seat with another.
+    best: Vec<(Badness, Vec<SeatId>)>,
+}
+
+impl<'a> Search<'a> {
+    /// Nothing seen yet. Without a `focus`, everybody looks from the middle of a section's first row.
+    #[must_use]
+    pub const fn new(ask: &'a Ask, focus: Option<Point>) -> Self {
+        Self { ask, focus, choices: 1, best: Vec::new() }
+    }
+
+    /// Looks for so many that are as good but for the distance, so that those who look at the same time need not all want
+    /// the same.
+    #[must_use]
+    pub fn with_choices(self, choices: usize) -> Self {
+        Self { choices: choices.max(1), ..self }
+    }
+
+    /// Looks at `section`, by `is_free(row, seat number)`.
+    pub fn look(&mut self, section: &Section, is_free: impl Fn(&Row, usize) -> bool) {
+        let Some(quantity) = self.ask.quantity() else { return };
+        let focus = self.focus.unwrap_or_else(|| front(section));
+        let is_free = |row: usize, seat: usize| is_free(&section.rows[row], seat);
+        let blocks = nearest(section, self.ask, quantity, focus, self.choices, is_free);
+        if blocks.is_empty() && self.ask.split {
+            self.best.extend(split::best(section, self.ask, focus, is_free));
+        }
+        self.best.extend(blocks.iter().map(|block| (block.badness, ids(section, block).collect())));
+        self.best.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.best.truncate(self.choices);
+    }
+
+    /// Whether nothing that is at least `units` away is better than what was found.
+    #[must_use]
+    pub fn is_over(&self, units: f64) -> bool {
+        let last = self.best.last().filter(|_| self.best.len() == self.choices);
+        last.is_some_and(|(badness, _)| badness.is_clean() && badness.distance <= units)
+    }
+
+    /// The best that was seen; with choices, the one of them that `pick` falls on.
+    #[must_use]
+    pub fn found(mut self, pick: usize) -> Option<Vec<SeatId>> {
+        let rank = self.best.first()?.0.rank();
+        self.best.retain(|(badness, _)| badness.rank() == rank);
+        let picked = pick % self.best.len();
+        Some(self.best.swap_remove(picked).1)
+    }
+}
+
+/// The best of one section, for whoever sits nearest to the middle of its first row; `None` when it has none.
 #[must_use]
 pub fn best_block(section: &Section, ask: &Ask, is_free: impl Fn(&Row, usize) -> bool) -> Option<Vec<SeatId>> {
-    let quantity = usize::try_from(ask.quantity).ok().filter(|&quantity| quantity > 0)?;
-    let rows = section.rows.iter().enumerate();
-    let blocks = rows.flat_map(|(index, row)| blocks(index, row, quantity, ask, &is_free));
-    let best = blocks.min_by_key(|block| block.badness)?;
-    let row = &section.rows[best.row];
-    let seats = row.seats[best.start..best.start + quantity].iter();
-    let id = |seat: &Seat| SeatId { section: section.id.clone(), row: row.id.clone(), seat: seat.name.clone() };
-    Some(seats.map(id).collect())
+    let mut search = Search::new(ask, None);
+    search.look(section, is_free);
+    search.found(0)
 }
 
 /// Every block of a row that suits `ask`, as seat numbers.
-pub(crate) fn fitting(row: &Row, ask: &Ask, is_free: impl Fn(&Row, usize) -> bool) -> Vec<std::ops::Range<usize>> {
-    let Some(quantity) = usize::try_from(ask.quantity).ok().filter(|&quantity| quantity > 0) else { return Vec::new() };
-    blocks(0, row, quantity, ask, &is_free).into_iter().map(|block| block.start..block.start + quantity).collect()
+pub(crate) fn fitting(row: &Row, ask: &Ask, is_free: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+    let Some(quantity) = ask.quantity() else { return Vec::new() };
+    let blocks = blocks(0, row, ask, quantity, (0.0, 0.0), is_free);
+    blocks.into_iter().map(|block| block.seats).collect()
 }
 
-fn blocks(index: usize, row: &Row, quantity: usize, ask: &Ask, is_free: &impl Fn(&Row, usize) -> bool) -> Vec<Block> {
+/// The best blocks of a section, the best first, at most `most`; none shares a seat with another.
+fn nearest(
+    section: &Section,
+    ask: &Ask,
+    quantity: usize,
+    focus: Point,
+    most: usize,
+    is_free: impl Fn(usize, usize) -> bool,
+) -> Vec<Block> {
+    let rows = section.rows.iter().enumerate();
+    let blocks = rows.flat_map(|(index, row)| blocks(index, row, ask, quantity, focus, |seat| is_free(index, seat)));
+    let mut blocks: Vec<Block> = blocks.collect();
+    blocks.sort_by(|a, b| a.badness.cmp(&b.badness));
+    let mut nearest: Vec<Block> = Vec::new();
+    for block in blocks {
+        let shares = |other: &Block| {
+            other.row == block.row && other.seats.start < block.seats.end && block.seats.start < other.seats.end
+        };
+        if nearest.len() < most && !nearest.iter().any(shares) {
+            nearest.push(block);
+        }
+    }
+    nearest
+}
+
+fn blocks(
+    index: usize,
+    row: &Row,
+    ask: &Ask,
+    quantity: usize,
+    focus: Point,
+    is_free: impl Fn(usize) -> bool,
+) -> Vec<Block> {
     let mut found = Vec::new();
-    for (from, to) in runs(row, |seat| is_free(row, seat)) {
-        for start in from..=to.saturating_sub(quantity) {
+    for run in row.runs(is_free).into_iter().map(|run| run.seats) {
+        for start in run.start..=run.end.saturating_sub(quantity) {
             let end = start + quantity;
-            let seats = &row.seats[start..end.min(row.seats.len())];
-            let enough = end <= to && (!ask.accessible || seats.iter().any(|seat| seat.accessible));
-            if enough && seats.iter().all(|seat| ask.suits(seat)) {
-                let singles = usize::from(start - from == 1) + usize::from(to - end == 1);
-                // In half seats, so that an even block can sit in the very middle.
-                let aside = (2 * start + quantity).abs_diff(row.seats.len());
-                found.push(Block { row: index, start, badness: (singles, 4 * index * index + aside * aside) });
+            if end > run.end || row.whole && (run.len(), quantity) != (row.seats.len(), row.seats.len()) {
+                break;
+            }
+            let seats = &row.seats[start..end];
+            let has_wheelchair = seats.iter().any(|seat| seat.accessible);
+            if seats.iter().all(|seat| ask.suits(seat)) && (!ask.accessible || has_wheelchair) {
+                let singles = usize::from(start - run.start == 1) + usize::from(run.end - end == 1);
+                let (middle, badness) = badness(seats, ask, singles, focus);
+                found.push(Block { row: index, seats: start..end, middle, badness });
             }
         }
     }
     found
 }
 
-/// Stretches of adjacent free seats, as half-open ranges of indexes.
-fn runs(row: &Row, is_free: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
-    let apart = |a: &Seat, b: &Seat| (a.x - b.x).hypot(a.y - b.y);
-    let closest = row.seats.windows(2).map(|pair| apart(&pair[0], &pair[1])).fold(f64::INFINITY, f64::min);
-    let mut runs = Vec::new();
-    let mut from = 0;
-    for index in 0..=row.seats.len() {
-        let taken = index == row.seats.len() || !is_free(index);
-        let aisle = !taken && index > from && apart(&row.seats[index - 1], &row.seats[index]) > AISLE_FACTOR * closest;
-        if taken || aisle {
-            if index > from {
-                runs.push((from, index));
-            }
-            from = if taken { index + 1 } else { index };
-        }
-    }
-    runs
+fn badness(seats: &[Seat], ask: &Ask, singles: usize, focus: Point) -> (Point, Badness) {
+    let together = seats
+        .windows(2)
+        .any(|pair| (pair[0].accessible && pair[1].companion) || (pair[0].companion && pair[1].accessible));
+    let middle = middle(seats);
+    let badness = Badness {
+        blocks: 1,
+        without_companion: ask.accessible && seats.len() > 1 && !together,
+        wheelchairs_spare: seats.iter().filter(|seat| seat.accessible).count().saturating_sub(1),
+        singles,
+        distance: apart(middle, focus),
+    };
+    (middle, badness)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "places on a plan")]
+fn middle(seats: &[Seat]) -> Point {
+    let sum = seats.iter().fold((0.0, 0.0), |sum, seat| (sum.0 + seat.x, sum.1 + seat.y));
+    let count = seats.len() as f64;
+    (sum.0 / count, sum.1 / count)
+}
 
-    use super::*;
+#[expect(clippy::float_arithmetic, reason = "a distance on a plan")]
+fn apart(a: Point, b: Point) -> f64 {
+    (a.0 - b.0).hypot(a.1 - b.1)
+}
 
-    fn section(rows: &[usize]) -> Section {
-        let seat = |index: usize| Seat {
-            name: (index + 1).to_string().parse().unwrap(),
-            label: (index + 1).to_string(),
-            x: f64::from(u32::try_from(index).unwrap()),
-            y: 0.0,
-            category: "a".parse().unwrap(),
-            accessible: false,
-            companion: false,
-            obstructed_view: false,
-        };
-        let rows = rows.iter().enumerate().map(|(index, &seats)| Row {
-            id: format!("r{index}").parse().unwrap(),
-            label: format!("{index}"),
-            seats: (0..seats).map(seat).collect(),
-        });
-        Section { id: "s".parse().unwrap(), name: "S".to_owned(), rows: rows.collect() }
-    }
+/// The middle of a section's first row.
+fn front(section: &Section) -> Point {
+    section.rows.first().filter(|row| !row.seats.is_empty()).map(|row| middle(&row.seats)).unwrap_or_default()
+}
 
-    fn ask(quantity: u32) -> Ask {
-        Ask { quantity, category: None, section: None, accessible: false }
-    }
-
-    fn texts(block: Option<Vec<SeatId>>) -> Vec<String> {
-        block.unwrap_or_default().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn an_empty_house_gives_the_middle_of_the_front() {
-        let block = best_block(&section(&[10, 10]), &ask(2), |_, _| true);
-        assert_eq!(texts(block), ["s:r0:5", "s:r0:6"]);
-    }
-
-    #[test]
-    fn no_single_seat_is_left_where_that_can_be_avoided() {
-        // Five free seats: the middle two would leave a single on one side.
-        let block = best_block(&section(&[5]), &ask(2), |_, _| true);
-        assert_eq!(texts(block), ["s:r0:1", "s:r0:2"]);
-        // Where every choice leaves one, one is taken all the same.
-        assert_eq!(texts(best_block(&section(&[3]), &ask(2), |_, _| true)).len(), 2);
-    }
-
-    #[test]
-    fn an_aisle_divides_a_row() {
-        let mut section = section(&[4]);
-        for seat in &mut section.rows[0].seats[2..] {
-            seat.x += 5.0;
-        }
-        assert_eq!(best_block(&section, &ask(3), |_, _| true), None);
-        assert_eq!(texts(best_block(&section, &ask(2), |_, _| true)).len(), 2);
-    }
-
-    #[test]
-    fn wheelchair_places_are_given_only_to_who_asks() {
-        let mut section = section(&[3]);
-        section.rows[0].seats[0].accessible = true;
-        section.rows[0].seats[1].companion = true;
-        assert_eq!(best_block(&section, &ask(2), |_, _| true), None);
-        let with = Ask { accessible: true, ..ask(2) };
-        assert_eq!(texts(best_block(&section, &with, |_, _| true)), ["s:r0:1", "s:r0:2"]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_block_is_free_and_adjacent_and_found_whenever_there_is_one(
-            free in proptest::collection::vec(any::<bool>(), 1..24), quantity in 1u32..6,
-        ) {
-            let section = section(&[free.len()]);
-            let wanted = usize::try_from(quantity).unwrap();
-            let exists = free.windows(wanted).any(|window| window.iter().all(|&free| free));
-            let block = best_block(&section, &ask(quantity), |_, seat| free[seat]);
-            prop_assert_eq!(block.is_some(), exists);
-            let numbers: Vec<usize> =
-                block.unwrap_or_default().iter().map(|seat| seat.seat.as_str().parse().unwrap()).collect();
-            prop_assert!(numbers.iter().all(|number| free[number - 1]));
-            prop_assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
-        }
-    }
+fn ids<'a>(section: &'a Section, block: &Block) -> impl Iterator<Item = SeatId> + use<'a> {
+    let row = &section.rows[block.row];
+    row.seats[block.seats.clone()].iter().map(|seat| SeatId {
+        section: section.id.clone(),
+        row: row.id.clone(),
+        seat: seat.name.clone(),
+    })
 }

@@ -12,6 +12,7 @@ use crate::{
     Timestamp,
     ids::{CategoryId, EventId, IdempotencyKey, ShowId, UserId, VenueId},
     money::{Currency, Money},
+    orphan::OrphanRule,
     refund::Policy,
     waitlist::Wishes,
 };
@@ -24,6 +25,9 @@ pub const HOLD_TTL_SECONDS: std::ops::RangeInclusive<u32> = 60..=840;
 pub const SEATS_PER_BUYER_DEFAULT: u32 = 6;
 /// What a show may ask for.
 pub const SEATS_PER_BUYER: std::ops::RangeInclusive<u32> = 1..=100;
+
+/// Places that a show may sell beyond an area's capacity, in percent of it.
+pub const OVERBOOKING_PERCENT: std::ops::RangeInclusive<u32> = 0..=5;
 
 /// Shows of one event, at most: its catalogue item lists them all.
 pub const SHOWS_PER_EVENT_MAX: usize = 1_000;
@@ -42,10 +46,10 @@ pub fn area_shards(capacity: u32) -> u16 {
     u16::try_from(shards).unwrap_or(1)
 }
 
-/// Places that each shard of an area starts with; their sum is `capacity`.
-pub fn area_shares(capacity: u32) -> impl Iterator<Item = (u16, u32)> {
+/// Places that each shard of an area of `capacity` starts with; `places` in all.
+pub fn area_shares(capacity: u32, places: u32) -> impl Iterator<Item = (u16, u32)> {
     let shards = area_shards(capacity);
-    let (each, over) = (capacity / u32::from(shards), capacity % u32::from(shards));
+    let (each, over) = (places / u32::from(shards), places % u32::from(shards));
     (0..shards).map(move |shard| (shard, each + u32::from(u32::from(shard) < over)))
 }
 
@@ -186,6 +190,12 @@ pub struct Show {
     /// What buyers who cancel get back.
     #[serde(default)]
     pub refund_policy: Policy,
+    /// Whether holds may leave single seats.
+    #[serde(default)]
+    pub orphan_rule: OrphanRule,
+    /// Places sold beyond the capacity of each area, in percent of it, rounded down. What its counters were opened with.
+    #[serde(default)]
+    pub overbooking_percent: u32,
     /// What the names on its waitlist wait for. Kept beside the show, and changed without it.
     #[serde(skip)]
     pub wishes: Wishes,
@@ -212,6 +222,13 @@ impl Show {
     #[must_use]
     pub fn hold_ttl_seconds(&self, default: u32) -> u32 {
         self.hold_ttl_seconds.unwrap_or(default)
+    }
+
+    /// Places that it sells of an area of `capacity`.
+    #[must_use]
+    pub fn area_places(&self, capacity: u32) -> u32 {
+        let extra = u64::from(capacity) * u64::from(self.overbooking_percent) / 100;
+        capacity.saturating_add(u32::try_from(extra).unwrap_or(u32::MAX))
     }
 
     /// Places one buyer may have.
@@ -345,6 +362,8 @@ mod tests {
             hold_ttl_seconds: None,
             waiting_room: WaitingRoom::default(),
             refund_policy: Policy::default(),
+            orphan_rule: OrphanRule::default(),
+            overbooking_percent: 0,
             wishes: Wishes::default(),
             created_at: at("2026-10-01T00:00:00Z"),
             version: 1,
@@ -440,9 +459,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shares_add_up_to_the_capacity(capacity in 0u32..300_000) {
-            let shares: Vec<u32> = area_shares(capacity).map(|(_, places)| places).collect();
-            prop_assert_eq!(shares.iter().sum::<u32>(), capacity);
+        fn shares_add_up_to_what_the_show_sells(capacity in 0u32..300_000, overbooking_percent in OVERBOOKING_PERCENT) {
+            let places = Show { overbooking_percent, ..show(1, 1, "2027-01-01T00:00:00Z", 1) }.area_places(capacity);
+            prop_assert!(capacity <= places && u64::from(places - capacity) * 20 <= u64::from(capacity));
+            let shares: Vec<u32> = area_shares(capacity, places).map(|(_, places)| places).collect();
+            prop_assert_eq!(shares.iter().sum::<u32>(), places);
             prop_assert!((1..=AREA_SHARDS_MAX as usize).contains(&shares.len()));
             prop_assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
         }

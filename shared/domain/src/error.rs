@@ -72,6 +72,12 @@ pub enum Refusal {
     /// No adjacent seats of that number are left.
     #[error("no block of that many seats is free")]
     NoBlock,
+    /// It would leave single seats that it need not leave.
+    #[error("this would leave single seats: take {} too, or other seats", listed(.0))]
+    OrphanSeat(Vec<SeatId>),
+    /// Some of it is at a table that is sold whole.
+    #[error("these seats are sold together: {} too, or none", listed(.0))]
+    SoldWhole(Vec<SeatId>),
     /// Some of what was asked for came back for those who wait for it. In request order.
     #[error("some of these seats are kept for the waitlist of this show; join it to be offered some in your turn")]
     Waitlisted(Vec<Unavailable>),
@@ -164,6 +170,10 @@ pub enum Refusal {
     /// The call came around what stands before the API.
     #[error("this address is not open to you; use the public one")]
     DirectAccess,
+}
+
+fn listed(seats: &[SeatId]) -> String {
+    seats.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn faults_text(faults: &[Fault]) -> String {

@@ -9,6 +9,7 @@ use crate::{
     code::{self, Allowance},
     error::Unavailable,
     ids::{AccessCode, AreaId, BookingId, CategoryId, SeatId, UserId},
+    orphan::Beside,
     queue::{Admission, AdmissionId},
     time::{SignedDuration, shift},
 };
@@ -204,8 +205,8 @@ pub fn decide(
     })
 }
 
-/// What the table must find in the buyer's item for a claim to be granted, besides that its seats are free. All of it is
-/// checked in the claim's own transaction.
+/// What the table must find for a claim to be granted, besides that its seats are free. All of it is checked in the claim's
+/// own transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// How many places the buyer may have at this show.
@@ -214,19 +215,21 @@ pub struct Terms {
     pub churn: Option<Churn>,
     /// The admission that the claim is made under, and when, where the show has a waiting room.
     pub admission: Option<(AdmissionId, Timestamp)>,
+    /// Seats beside those it takes, where the show has an orphan rule.
+    pub beside: Vec<Beside>,
 }
 
 impl Terms {
     /// Within `cap` places, and nothing else.
     #[must_use]
     pub const fn within(cap: u32) -> Self {
-        Self { cap, churn: None, admission: None }
+        Self { cap, churn: None, admission: None, beside: Vec::new() }
     }
 
     /// Within `cap` places, under `admission` at `now`.
     #[must_use]
     pub const fn under(cap: u32, admission: AdmissionId, now: Timestamp) -> Self {
-        Self { cap, churn: None, admission: Some((admission, now)) }
+        Self { cap, churn: None, admission: Some((admission, now)), beside: Vec::new() }
     }
 
     /// Whether a claim of `places` is granted to whom the table says this of.
@@ -328,6 +331,8 @@ pub struct Obstacles {
     pub code: Option<CodeState>,
     /// Seats that are not free.
     pub seats: Vec<(SeatId, Taken)>,
+    /// Seats beside those that it takes, which are not as they must be.
+    pub beside: Vec<SeatId>,
     /// Areas whose shard, with this many places left, cannot give what was asked of it.
     pub areas: Vec<(AreaId, u16, u32)>,
 }
@@ -434,7 +439,9 @@ pub fn judge(claim: &Booking, terms: &Terms, met: &Obstacles, holders: &[Booking
         return Verdict::End(to_end);
     }
     if !met.areas.is_empty() {
-        return Verdict::OtherShards(met.areas.iter().map(|(area, ..)| area.clone()).collect());
+        let mut areas: Vec<AreaId> = met.areas.iter().map(|(area, ..)| area.clone()).collect();
+        areas.dedup();
+        return Verdict::OtherShards(areas);
     }
     Verdict::Again
 }

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod ledger;
 pub mod live;
 pub mod money;
+pub mod orphan;
 pub mod payment;
 pub mod plan;
 pub mod queue;

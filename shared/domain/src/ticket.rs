@@ -687,8 +687,12 @@ mod tests {
             companion: false,
             obstructed_view: name == "2",
         };
-        let row =
-            Row { id: "1".parse().unwrap(), label: "पहली".to_owned(), seats: vec![seat_of("1"), seat_of("2")] };
+        let row = Row {
+            id: "1".parse().unwrap(),
+            label: "पहली".to_owned(),
+            whole: false,
+            seats: vec![seat_of("1"), seat_of("2")],
+        };
         let section = Section { id: "A".parse().unwrap(), name: "Balkon".to_owned(), rows: vec![row] };
         let area = Area { id: "pit".parse().unwrap(), name: "Pit".to_owned(), capacity: 9, category: category.clone() };
         let booking = paid(&["A:1:2", "A:1:3"], &[("pit", 2)]);

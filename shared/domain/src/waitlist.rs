@@ -46,7 +46,7 @@ impl Wish {
     #[must_use]
     pub fn ask(&self) -> Ask {
         let Self { quantity, category, accessible } = self.clone();
-        Ask { quantity, category, section: None, accessible }
+        Ask { quantity, categories: category.map(|it| [it].into()), section: None, accessible, split: false }
     }
 
     /// Whether a place of `category` may be among what is wished for.

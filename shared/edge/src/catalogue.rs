@@ -4,6 +4,7 @@ use domain::{
     Timestamp,
     catalogue::{Category, Listed, ListedShow, ListedVenue, Show, ShowStatus, WaitingRoom, cheapest},
     money::Money,
+    orphan::OrphanRule,
     refund::Policy,
 };
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub struct ShowView {
     hold_ttl_seconds: u32,
     waiting_room: WaitingRoom,
     refund_policy: Policy,
+    orphan_rule: OrphanRule,
+    overbooking_percent: u32,
     plan_version: u32,
     version: u64,
 }
@@ -55,6 +58,8 @@ impl ShowView {
             hold_ttl_seconds: show.hold_ttl_seconds(hold_ttl_seconds),
             waiting_room: show.waiting_room,
             refund_policy: show.refund_policy.clone(),
+            orphan_rule: show.orphan_rule,
+            overbooking_percent: show.overbooking_percent,
             plan_version: show.plan_version,
             version: show.version,
         }

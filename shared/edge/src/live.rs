@@ -159,7 +159,7 @@ mod tests {
             obstructed_view: false,
         };
         let seats = ["1", "2", "3", "4", "5"].map(seat).into();
-        let row = domain::plan::Row { id: "r1".parse().unwrap(), label: "1".to_owned(), seats };
+        let row = domain::plan::Row { id: "r1".parse().unwrap(), label: "1".to_owned(), whole: false, seats };
         domain::plan::Section { id: "A".parse().unwrap(), name: "A".to_owned(), rows: vec![row] }
     }
 

@@ -56,6 +56,10 @@ fn refusal(refusal: &Refusal) -> Problem {
             Problem::new(409, "seat-unavailable", "Seats taken").with("unavailable", json!(taken))
         }
         Refusal::NoBlock => Problem::new(409, "no-block", "No such block of seats"),
+        Refusal::OrphanSeat(seats) => {
+            Problem::new(409, "orphan-seat", "Single seats left").with("orphans", json!(seats))
+        }
+        Refusal::SoldWhole(seats) => Problem::new(409, "sold-whole", "Sold together").with("missing", json!(seats)),
         Refusal::Waitlisted(kept) => {
             let kept: Vec<String> = kept.iter().map(taken_name).collect();
             Problem::new(409, "waitlisted", "Kept for the waitlist").with("waitlisted", json!(kept))

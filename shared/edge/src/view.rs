@@ -81,18 +81,22 @@ impl BookingView {
             category: line.category.to_string(),
             price: money(line.price_minor),
         });
-        let areas = booking.areas.iter().map(|line| AreaView {
-            area_id: line.area.to_string(),
-            quantity: line.quantity,
-            price: money(line.price_minor),
-        });
+        let mut areas: Vec<AreaView> = Vec::new();
+        for line in &booking.areas {
+            let area_id = line.area.to_string();
+            // From which shards of a counter an area's places were taken is nobody's business.
+            match areas.iter_mut().find(|known| known.area_id == area_id) {
+                Some(known) => known.quantity += line.quantity,
+                None => areas.push(AreaView { area_id, quantity: line.quantity, price: money(line.price_minor) }),
+            }
+        }
         Self {
             booking_id: booking.id.to_string(),
             show_id: booking.show.to_string(),
             status: booking.status.as_str(),
             reason: booking.status.reason(),
             seats: seats.collect(),
-            areas: areas.collect(),
+            areas,
             total: booking.total(),
             created_at: booking.created_at,
             expires_at: booking.expires_at,

@@ -15,6 +15,8 @@ use crate::Settlement;
 
 /// Blocks of other seats that are tried when others are quicker.
 const BLOCKS_MAX: usize = 4;
+/// The best there is: few payments are late at the same time.
+const FIRST: (usize, usize) = (1, 0);
 
 impl Settlement {
     /// Takes the booking's seats again; when they are taken and its buyer said that others will do, the best block of
@@ -30,10 +32,10 @@ impl Settlement {
         let catalogue = Catalogue::new(self.store.clone());
         let mut lost: HashSet<SeatId> = booking.seats.iter().map(|line| line.seat.clone()).collect();
         for _ in 0..BLOCKS_MAX {
-            let near = catalogue.best_block(&show, &wanted.near, &lost).await?;
+            let near = catalogue.best_available(&show, &wanted.near, &lost, FIRST).await?;
             let block = match near {
                 Some(block) => Some(block),
-                None => catalogue.best_block(&show, &wanted.anywhere(), &lost).await?,
+                None => catalogue.best_available(&show, &wanted.anywhere(), &lost, FIRST).await?,
             };
             let Some(block) = block else { return Ok(None) };
             lost.extend(block.iter().cloned());
@@ -59,7 +61,8 @@ impl Settlement {
             return Ok(None);
         }
         let (section, category) = (line.seat.section.clone(), line.category.clone());
-        let near = Ask { quantity, category: Some(category), section: Some(section), accessible: false };
+        let categories = Some([category].into());
+        let near = Ask { quantity, categories, section: Some(section), accessible: false, split: false };
         Ok(Some(Wanted { near, line: line.clone() }))
     }
 

@@ -9,6 +9,7 @@ use domain::{
     StoreError, Timestamp,
     availability::{Counts, PackedRow, SeatState, SectionAvailability, count, pack},
     catalogue::area_shards,
+    hold::Taken,
     ids::{AreaId, RowId, SeatName, SectionId, ShowId},
     plan::{Area, Row, Section},
     time::{from_millis, millis},
@@ -20,11 +21,10 @@ use crate::{
     Store,
     cache::ShowAvailability,
     call::write_failed,
-    codec::{Item, SK, decode, key_attributes, key_of, n, s},
+    codec::{Item, key_attributes, key_of, n, s},
     expression::Update,
-    keys::{Key, seat_of_row, seat_row},
+    keys::Key,
     plan::PlanOverview,
-    seat::{SeatItem, SeatStatus},
     show::REMAINING,
 };
 
@@ -177,18 +177,13 @@ impl Store {
         section: &SectionId,
         row: &RowId,
     ) -> Result<BTreeMap<SeatName, SeatState>, StoreError> {
-        let mut states = BTreeMap::new();
-        for item in self.query_partition(&seat_row(show, section, row)).await? {
-            let seat = item.get(SK).and_then(|sk| sk.as_s().ok()).and_then(|sk| seat_of_row(sk));
-            let seat = seat.ok_or_else(|| StoreError::Corrupt("a seat without a name".to_owned()))?;
-            let state = match decode::<SeatItem>(item)?.status {
-                SeatStatus::Held => SeatState::Held,
-                SeatStatus::Sold => SeatState::Sold,
-                SeatStatus::Blocked => SeatState::Blocked,
-            };
-            states.insert(seat, state);
-        }
-        Ok(states)
+        let state = |taken| match taken {
+            Taken::Held(_) => SeatState::Held,
+            Taken::Sold(_) => SeatState::Sold,
+            Taken::Blocked => SeatState::Blocked,
+        };
+        let taken = self.row_taken(show, section, row).await?;
+        Ok(taken.into_iter().map(|(seat, taken)| (seat.seat, state(taken))).collect())
     }
 
     /// Rebuilds a section's map from its seats as they are now. Answers the rows that showed something else, or that

@@ -10,8 +10,8 @@ use std::{
 
 use domain::{
     StoreError,
-    availability::{Counts, SeatState, SectionAvailability, state_at},
-    best::{Ask, best_block},
+    availability::{SeatState, SectionAvailability, state_at},
+    best::{Ask, Search},
     catalogue::{Event, Show, Venue},
     ids::{AreaId, EventId, SeatId, SectionId, ShowId, VenueId},
     plan::{Row, Section},
@@ -23,7 +23,10 @@ use futures::{
 };
 use tokio::time::Instant;
 
-use crate::{Store, plan::PlanOverview};
+use crate::{
+    Store,
+    plan::{PlanOverview, SectionOverview},
+};
 
 /// A change of a show is seen after this long at the latest; the promise is five seconds.
 const SHOW_AGE_MAX: Duration = Duration::from_secs(3);
@@ -226,20 +229,34 @@ impl Catalogue {
         Ok(self.section_states.get(key, load).await?.unwrap_or_default())
     }
 
-    /// The best block of the first section that has one, in plan order, without the seats in `lost`. By the map: the
-    /// claim decides what is free.
+    /// The best seats for `ask`, without those in `lost`. Sections are read as far as one may have something better, from
+    /// where everybody looks outwards, one item each. By the map: the claim decides what is free. Of so many `choices` that
+    /// are as good but for the distance it is the one that `pick` falls on.
     ///
     /// # Errors
     /// The table's.
-    pub async fn best_block(
+    pub async fn best_available(
         &self,
         show: &Show,
         ask: &Ask,
         lost: &HashSet<SeatId>,
+        (choices, pick): (usize, usize),
     ) -> Result<Option<Vec<SeatId>>, StoreError> {
         let Some(plan) = self.plan_overview(show.venue, show.plan_version).await? else { return Ok(None) };
-        let wanted = |id: &SectionId| ask.section.as_ref().is_none_or(|section| section == id);
-        for overview in plan.sections.iter().filter(|section| wanted(&section.id)) {
+        let focus = plan.focus();
+        let wanted = |section: &SectionOverview| {
+            let here = ask.section.as_ref().is_none_or(|wanted| *wanted == section.id);
+            here && (section.categories.is_empty() || ask.takes_any(&section.categories))
+        };
+        let begins_at = |section: &SectionOverview| focus.map_or(0.0, |focus| section.begins_at(focus));
+        let sections = plan.sections.iter().filter(|section| wanted(section));
+        let mut sections: Vec<_> = sections.map(|section| (begins_at(section), section)).collect();
+        sections.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut search = Search::new(ask, focus).with_choices(choices);
+        for (begins_at, overview) in sections {
+            if search.is_over(begins_at) {
+                break;
+            }
             let Some(section) = self.plan_section(show.venue, show.plan_version, &overview.id).await? else {
                 continue;
             };
@@ -250,11 +267,9 @@ impl Catalogue {
                     || SeatId { section: section.id.clone(), row: row.id.clone(), seat: row.seats[index].name.clone() };
                 state_at(bits, index) == SeatState::Free && (lost.is_empty() || !lost.contains(&id()))
             };
-            if let Some(block) = best_block(&section, ask, is_free) {
-                return Ok(Some(block));
-            }
+            search.look(&section, is_free);
         }
-        Ok(None)
+        Ok(search.found(pick))
     }
 
     /// What is free of a show by the map, at most 1 s old.
@@ -287,9 +302,8 @@ impl Catalogue {
     ) -> Result<House, StoreError> {
         let mut house = House::default();
         for (overview, states) in plan.sections.iter().zip(&known.sections) {
-            let Counts { held, sold, blocked } = states.counts();
             let has_freed = freed.iter().any(|seat| seat.section == overview.id);
-            if held + sold + blocked >= overview.seat_count && !has_freed {
+            if states.counts().taken() >= overview.seat_count && !has_freed {
                 continue;
             }
             if let Some(section) = self.plan_section(show.venue, show.plan_version, &overview.id).await? {

@@ -13,9 +13,9 @@ use crate::{
     Store,
     booking::{decode_booking, encode_booking},
     buyer, code,
-    codec::{Item, decode, encode, key_of, n},
+    codec::{Item, PK, decode, encode, key_of, n},
     expression::Update,
-    keys::Key,
+    keys::{Key, fold},
     seat::{SeatItem, SeatStatus},
     transact::{Ended, Transaction},
 };
@@ -45,7 +45,7 @@ impl Store {
         match self.transact_once(&transaction).await {
             Ok(Ended::Applied) => Ok(Claimed::Won),
             Ok(Ended::Conflict) => Ok(Claimed::Conflict),
-            Ok(Ended::Refused(met)) => Ok(Claimed::Met(obstacles(booking, met)?)),
+            Ok(Ended::Refused(met)) => Ok(Claimed::Met(obstacles(booking, terms, met)?)),
             Err(StoreError::Ambiguous(why)) => match self.booking(booking.id).await? {
                 // Ours: nobody else makes this booking of this id at this very millisecond.
                 Some(found) if is_the_same(&found, booking) => Ok(Claimed::Won),
@@ -79,13 +79,35 @@ impl Store {
 
     /// Places left in each of the first `shards` shards of an area's counter, as they are now.
     pub async fn area_shards(&self, show: ShowId, area: &AreaId, shards: u16) -> Result<Vec<(u16, u32)>, StoreError> {
-        let keys: Vec<Key> = (0..shards).map(|shard| Key::AreaShard(show, area.clone(), shard)).collect();
-        let items = self.batch_get(&keys, true).await?;
-        let left = |item: &Item| match key_of(item)? {
-            Key::AreaShard(_, _, shard) => Ok((shard, remaining(item)?)),
-            other => Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
-        };
-        items.iter().map(left).collect()
+        let items = self.batch_get(&shard_keys(show, area, shards), true).await?;
+        items.iter().map(shard_left).collect()
+    }
+
+    /// The same in one view that no write runs through. Shards that are read one after the other may each be empty at its
+    /// moment although the area never was: places come back to one while another gives its last.
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] while somebody keeps writing them; the table's.
+    pub async fn area_shards_at_once(
+        &self,
+        show: ShowId,
+        area: &AreaId,
+        shards: u16,
+    ) -> Result<Vec<(u16, u32)>, StoreError> {
+        let seed = fold(show.uuid().as_bytes(), u16::MAX);
+        let items = self.view(&shard_keys(show, area, shards), seed).await?;
+        items.iter().map(shard_left).collect()
+    }
+}
+
+fn shard_keys(show: ShowId, area: &AreaId, shards: u16) -> Vec<Key> {
+    (0..shards).map(|shard| Key::AreaShard(show, area.clone(), shard)).collect()
+}
+
+fn shard_left(item: &Item) -> Result<(u16, u32), StoreError> {
+    match key_of(item)? {
+        Key::AreaShard(_, _, shard) => Ok((shard, remaining(item)?)),
+        other => Err(StoreError::Corrupt(format!("{other:?} was not asked for"))),
     }
 }
 
@@ -109,21 +131,30 @@ pub(crate) fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Tran
         let take = code::take(booking.places(), booking.created_at);
         transaction = transaction.update(&Key::Code(booking.show, code.clone()), take)?;
     }
+    for beside in &terms.beside {
+        let condition = if beside.is_free { "attribute_not_exists(#pk)" } else { "attribute_exists(#pk)" };
+        let condition = Update::default().require(condition, &[("#pk", PK)], []);
+        transaction = transaction.check(&Key::Seat(booking.show, beside.seat.clone()), condition)?;
+    }
     Ok(transaction)
 }
 
 /// Reads the refusals of [`claim_transaction`]'s actions, by index.
-pub(crate) fn obstacles(booking: &Booking, met: Vec<Option<Item>>) -> Result<Obstacles, StoreError> {
+pub(crate) fn obstacles(booking: &Booking, terms: &Terms, met: Vec<Option<Item>>) -> Result<Obstacles, StoreError> {
     let mut obstacles = Obstacles::default();
     let seats: HashMap<usize, &SeatId> =
         booking.seats.iter().enumerate().map(|(i, line)| (i + 2, &line.seat)).collect();
     let first_area = booking.seats.len() + 2;
     let code = first_area + booking.areas.len();
+    let first_beside = code + usize::from(booking.code.is_some());
     for (index, item) in met.into_iter().enumerate() {
         let Some(item) = item else { continue };
         match index {
             0 => obstacles.own = Some(decode_booking(item)?),
             1 => obstacles.tally = Some(buyer::tally(&item)?),
+            _ if index >= first_beside => {
+                obstacles.beside.extend(terms.beside.get(index - first_beside).map(|beside| beside.seat.clone()));
+            }
             _ if index == code => obstacles.code = Some(code::met(item)?),
             _ => match (seats.get(&index), booking.areas.get(index.wrapping_sub(first_area))) {
                 (Some(seat), _) => obstacles.seats.push(((*seat).clone(), decode::<SeatItem>(item)?.taken()?)),
@@ -147,5 +178,5 @@ fn remaining(item: &Item) -> Result<u32, StoreError> {
 /// How long to leave the items alone after somebody else was writing them.
 #[must_use]
 pub fn pause_after_conflict(booking: &Booking, attempt: u32) -> std::time::Duration {
-    crate::transact::pause(attempt, crate::keys::fold(booking.id.uuid().as_bytes(), u16::MAX))
+    crate::transact::pause(attempt, fold(booking.id.uuid().as_bytes(), u16::MAX))
 }

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use domain::{
     Timestamp,
     ids::{
-        AccessCode, AreaId, BookingId, ConnectionId, EventId, GateId, IllFormed, RowId, SeatId, SeatName, SectionId,
-        ShowId, TicketId, UserId, VenueId,
+        AccessCode, AreaId, BookingId, ConnectionId, EventId, GateId, IllFormed, RowId, SeatId, SectionId, ShowId,
+        TicketId, UserId, VenueId,
     },
     ledger,
     live::Topic,
@@ -318,12 +318,6 @@ impl Key {
 #[must_use]
 pub fn seat_row(show: ShowId, section: &SectionId, row: &RowId) -> String {
     format!("SEATS#{show}#{section}#{row}")
-}
-
-/// The seat of a row's partition, from the sort key.
-#[must_use]
-pub fn seat_of_row(sk: &str) -> Option<SeatName> {
-    sk.parse().ok()
 }
 
 /// Partition of one of a show's buyer shards.

@@ -35,6 +35,9 @@ const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Sections written at the same time.
 const WRITES_AT_ONCE: usize = 8;
 
+/// How far a seat may be outside of its section's outline, which is drawn in few points.
+const OUTLINE_SLACK_UNITS: f64 = 4.0;
+
 const ACCESSIBLE: u8 = 1;
 const COMPANION: u8 = 2;
 const OBSTRUCTED: u8 = 4;
@@ -55,6 +58,9 @@ pub struct PlanOverview {
     /// What else a map shows. Plans of before have none.
     #[serde(default)]
     pub decorations: Vec<Decoration>,
+    /// Where everybody looks, if its author said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focal_point: Option<Point>,
 }
 
 /// A section without its seats.
@@ -72,6 +78,22 @@ pub struct SectionOverview {
     /// Where it is, clockwise. Plans of before do not say.
     #[serde(default)]
     pub outline: Vec<Point>,
+}
+
+impl SectionOverview {
+    /// How far from `focus` the middle of any of its blocks is, at least, in the plan's units.
+    #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "distances on a plan")]
+    pub fn begins_at(&self, focus: Point) -> f64 {
+        let off = |of: fn(&Point) -> f64, at: f64| {
+            let at_most = |most: f64, point: &Point| most.min(of(point) - at);
+            let below = self.outline.iter().fold(f64::INFINITY, at_most);
+            let above = self.outline.iter().fold(f64::INFINITY, |most, point| most.min(at - of(point)));
+            // Nearer than the nearest corner only by what the outline leaves out.
+            (below.max(above) - OUTLINE_SLACK_UNITS).max(0.0)
+        };
+        if self.outline.is_empty() { 0.0 } else { off(|point| point.0, focus.0).hypot(off(|point| point.1, focus.1)) }
+    }
 }
 
 impl PlanOverview {
@@ -92,7 +114,21 @@ impl PlanOverview {
             sections: plan.sections.iter().map(section).collect(),
             areas: plan.areas.clone(),
             decorations: plan.decorations.clone(),
+            focal_point: plan.focal_point,
         }
+    }
+
+    /// Where everybody looks: as its author said, else the middle of its upper edge. `None` where it does not say where its
+    /// sections are.
+    #[must_use]
+    pub fn focus(&self) -> Option<Point> {
+        let points = || self.sections.iter().flat_map(|section| &section.outline);
+        let ends = |of: fn(&Point) -> f64| {
+            points().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)))
+        };
+        let (left, right) = ends(|point| point.0);
+        let upper = points().next().map(|_| (f64::midpoint(left, right), ends(|point| point.1).0));
+        self.focal_point.or(upper)
     }
 
     /// The area of this id.
@@ -109,6 +145,9 @@ struct Packed {
     name: String,
     categories: Vec<CategoryId>,
     rows: Vec<(RowId, String, Vec<PackedSeat>)>,
+    /// Those of the rows that are sold whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    whole: Vec<RowId>,
 }
 
 /// Name, label, x, y, number of the category, flags.
@@ -135,11 +174,12 @@ fn pack(section: &Section) -> Result<Packed, StoreError> {
         }
         rows.push((row.id.clone(), row.label.clone(), seats));
     }
-    Ok(Packed { id: section.id.clone(), name: section.name.clone(), categories, rows })
+    let whole = section.rows.iter().filter(|row| row.whole).map(|row| row.id.clone()).collect();
+    Ok(Packed { id: section.id.clone(), name: section.name.clone(), categories, rows, whole })
 }
 
 fn unpack(packed: Packed) -> Result<Section, StoreError> {
-    let Packed { id, name, categories, rows } = packed;
+    let Packed { id, name, categories, rows, whole } = packed;
     let seat = |(name, label, x, y, category, flags): PackedSeat| {
         let category = categories.get(usize::from(category)).cloned();
         let category = category.ok_or_else(|| StoreError::Corrupt("a seat's category is unknown".to_owned()))?;
@@ -149,7 +189,7 @@ fn unpack(packed: Packed) -> Result<Section, StoreError> {
     };
     let row = |(id, label, seats): (RowId, String, Vec<PackedSeat>)| {
         let seats = seats.into_iter().map(seat).collect::<Result<_, StoreError>>()?;
-        Ok(Row { id, label, seats })
+        Ok(Row { whole: whole.contains(&id), id, label, seats })
     };
     Ok(Section { id, name, rows: rows.into_iter().map(row).collect::<Result<_, StoreError>>()? })
 }

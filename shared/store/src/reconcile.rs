@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Items by key in one serializable view; those that do not exist are left out.
-    async fn view(&self, keys: &[Key], seed: u16) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn view(&self, keys: &[Key], seed: u16) -> Result<Vec<Item>, StoreError> {
         let get = |key: &Key| {
             let get = Get::builder().table_name(&*self.table).set_key(Some(key_attributes(key))).build();
             let get = get.map_err(|why| StoreError::Corrupt(why.to_string()))?;

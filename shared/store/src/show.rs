@@ -119,7 +119,7 @@ impl Store {
                 return Ok(known.show());
             }
             if attempt == 0 {
-                self.open_counters(show.id, areas, fingerprint).await?;
+                self.open_counters(show, areas, fingerprint).await?;
                 self.open_month(show).await?;
             }
             let mut listed = self.listed(show.event, true).await?.ok_or(Refusal::NotFound("event"))?;
@@ -147,11 +147,12 @@ impl Store {
     }
 
     /// Opens the counters of a show's areas. One that is open is left alone: places may have been sold from it.
-    async fn open_counters(&self, show: ShowId, areas: &[Area], fingerprint: &str) -> Result<(), Error> {
-        let shares = areas.iter().flat_map(|area| area_shares(area.capacity).map(|share| (area.id.clone(), share)));
+    async fn open_counters(&self, show: &Show, areas: &[Area], fingerprint: &str) -> Result<(), Error> {
+        let shares = |area: &Area| area_shares(area.capacity, show.area_places(area.capacity));
+        let shares = areas.iter().flat_map(|area| shares(area).map(|share| (area.id.clone(), share)));
         // Collected, so that the borrowing closures are not part of the future: it must be `Send` for any borrow.
         let opened: Vec<_> = shares
-            .map(|(area, (shard, places))| self.open_counter(Key::AreaShard(show, area, shard), places, fingerprint))
+            .map(|(area, (shard, places))| self.open_counter(Key::AreaShard(show.id, area, shard), places, fingerprint))
             .collect();
         stream::iter(opened).buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }

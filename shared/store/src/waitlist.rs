@@ -249,7 +249,7 @@ impl Store {
             Ok(Ended::Refused(mut met)) => {
                 // The entry's own actions come last.
                 let changed = met.split_off(claim_len.min(met.len())).iter().any(Option::is_some);
-                if changed { Ok(Offered::Changed) } else { obstacles(booking, met).map(Offered::Met) }
+                if changed { Ok(Offered::Changed) } else { obstacles(booking, terms, met).map(Offered::Met) }
             }
             Err(StoreError::Ambiguous(why)) => match self.waitlist_entry(before.show, &before.buyer).await? {
                 Some(found) if found == after => Ok(Offered::Made),

@@ -65,7 +65,12 @@ pub fn plan() -> SeatingPlan {
         companion: false,
         obstructed_view: false,
     };
-    let row = Row { id: "A".parse().expect("a slug"), label: "अ".to_owned(), seats: (1..=3).map(seat).collect() };
+    let row = Row {
+        id: "A".parse().expect("a slug"),
+        label: "अ".to_owned(),
+        whole: false,
+        seats: (1..=3).map(seat).collect(),
+    };
     SeatingPlan {
         name: "Kamani".to_owned(),
         categories: vec![category("silver", "रजत", "#be123c"), category("standing", "Standing", "#0f766e")],
@@ -79,6 +84,7 @@ pub fn plan() -> SeatingPlan {
             category: "standing".parse().expect("a slug"),
         }],
         decorations: Vec::new(),
+        focal_point: None,
     }
 }
 
@@ -124,6 +130,8 @@ pub fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
         refund_policy: domain::refund::Policy::default(),
+        orphan_rule: domain::orphan::OrphanRule::default(),
+        overbooking_percent: 0,
         wishes: domain::waitlist::Wishes::default(),
         version: 1,
     }

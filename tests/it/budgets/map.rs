@@ -54,7 +54,7 @@ const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 const STREAM_ARN: &str = "arn:aws:dynamodb:local:000000000000:table/usher/stream/local";
 
 /// The demo's stadium, published through the API by a platform that is gone when it is measured.
-async fn stadium(directory: &std::path::Path) -> (Engine, Store, Show) {
+pub(super) async fn stadium(directory: &std::path::Path) -> (Engine, Store, Show) {
     let options = Options { data: Some(directory.to_owned()), demo: true, ..Options::default() };
     let platform = Platform::start(options).await.expect("the platform starts");
     let http = reqwest::Client::builder().timeout(CALL_TIMEOUT).build().unwrap();

@@ -135,7 +135,7 @@ fn hall() -> SeatingPlan {
     };
     let row = |number: usize| {
         let name = format!("row-{number:04}");
-        Row { id: name.parse().unwrap(), label: name, seats: (1..=ROW_SEATS).map(seat).collect() }
+        Row { id: name.parse().unwrap(), label: name, whole: false, seats: (1..=ROW_SEATS).map(seat).collect() }
     };
     let section = |number: usize| {
         let name = format!("block-{number:02}");

@@ -224,6 +224,8 @@ export default {
   "problem.unknown-seat": "Diesen Platz hat der Plan nicht. Bitte laden Sie ihn neu.",
   "problem.seat-unavailable": "Einige dieser Plätze wurden eben vergeben. Nichts ist reserviert.",
   "problem.no-block": "So viele Plätze nebeneinander sind nicht mehr frei. Versuchen Sie weniger oder einen anderen Preis.",
+  "problem.orphan-seat": "So bliebe ein einzelner Platz übrig, den niemand in Begleitung nutzen kann. Nehmen Sie ihn dazu oder wählen Sie andere.",
+  "problem.sold-whole": "Diese Plätze gehören zu einem Tisch, der nur ganz verkauft wird. Nehmen Sie alle oder wählen Sie andere.",
   "problem.buyer-limit": "Für diesen Termin kann jede Person {limit} Plätze haben, und Sie haben schon {held}.",
   "problem.not-on-sale": "Karten sind gerade nicht im Verkauf.",
   "problem.sales-paused": "Der Veranstalter lässt den Verkauf ruhen. Ihre Auswahl bleibt auf dieser Seite.",

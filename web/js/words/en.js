@@ -224,6 +224,8 @@ export default {
   "problem.unknown-seat": "The plan has no such seat. Please reload the map.",
   "problem.seat-unavailable": "Some of these seats were just taken. Nothing is held.",
   "problem.no-block": "So many seats side by side are not free any more. Try fewer, or another price.",
+  "problem.orphan-seat": "These seats would leave a single one that nobody can use in company. Take it too, or choose others.",
+  "problem.sold-whole": "These seats are sold as one table. Take all of them, or choose others.",
   "problem.buyer-limit": "At this show each person can have {limit} places, and you have {held} already.",
   "problem.not-on-sale": "Tickets are not on sale at this moment.",
   "problem.sales-paused": "The organiser has paused sales. Your choice stays on this page.",

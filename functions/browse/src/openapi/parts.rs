@@ -99,7 +99,7 @@ const fn problem(slug: &'static str, status: u16, title: &'static str, detail: &
 }
 
 /// The catalogue of problems.
-const PROBLEMS: [Problem; 35] = [
+const PROBLEMS: [Problem; 37] = [
     problem("bad-request", 400, "Not of the documented form", "the body is not valid: unknown field `price`"),
     problem("idempotency-key-required", 400, "Idempotency-Key missing", "send an Idempotency-Key header"),
     problem("bad-signature", 400, "Signature not valid", "the signature is missing, wrong or stale"),
@@ -111,6 +111,13 @@ const PROBLEMS: [Problem; 35] = [
     problem("not-found", 404, "Not found", "there is no such show"),
     problem("unknown-seat", 404, "No such seat", "the plan of this show has no such seat: stalls:A:99"),
     problem("seat-unavailable", 409, "Seats taken", "some of these seats are taken"),
+    problem(
+        "orphan-seat",
+        409,
+        "Single seats left",
+        "this would leave single seats: take stalls:A:1 too, or other seats",
+    ),
+    problem("sold-whole", 409, "Sold together", "these seats are sold together: stalls:A:2 too, or none"),
     problem("no-block", 409, "No such block of seats", "no block of that many seats is free"),
     problem("buyer-limit", 409, "Too many seats for one buyer", "at most 6 places for one buyer at this show"),
     problem("code-spent", 409, "The code is used up", "this code has 0 places left"),
@@ -154,6 +161,8 @@ fn extras(slug: &str) -> Vec<(&'static str, Value, Value)> {
             let taken = described(list(&text()), "Seat and area ids, in request order.");
             vec![("unavailable", taken, json!(["stalls:A:1"]))]
         }
+        "orphan-seat" => vec![("orphans", list(&schema("SeatId")), json!(["stalls:A:1"]))],
+        "sold-whole" => vec![("missing", list(&schema("SeatId")), json!(["stalls:A:2"]))],
         "challenge-required" => {
             let example = json!({
                 "kind": "proof-of-work", "challenge": "1795359900123.18.5f0c", "bits": 18, "expiresAt": "2026-12-01T04:35:00Z",

@@ -2,7 +2,7 @@
 
 use domain::{
     booking::PLACES_PER_HOLD_MAX,
-    catalogue::{HOLD_TTL_SECONDS, PRICE_MINOR_MAX, SEATS_PER_BUYER},
+    catalogue::{HOLD_TTL_SECONDS, OVERBOOKING_PERCENT, PRICE_MINOR_MAX, SEATS_PER_BUYER},
     code::{CODE_PLACES_MAX, CODES_MAX},
     ids::SLUG_CHARS_MAX,
     plan::drawing::OUTLINE_POINTS_MAX,
@@ -133,6 +133,8 @@ fn catalogue() -> Named {
             "refundPolicy",
             described(refund_policy(), "What buyers who cancel get back; later than its last step nothing."),
         ),
+        ("orphanRule", orphan_rule()),
+        ("overbookingPercent", described(within(&OVERBOOKING_PERCENT), "Places sold beyond an area's capacity.")),
         ("planVersion", count()),
         ("version", described(count(), "One more with every change.")),
     ]);
@@ -145,6 +147,12 @@ fn catalogue() -> Named {
     ]
 }
 
+fn orphan_rule() -> Value {
+    let last = described(nullable(&count()), "Unless the show has no more free seats than these.");
+    let rule = command(&[("enabled", flag()), ("offForLast?", last)]);
+    described(rule, "Whether holds that leave a single seat, where they need not, are refused.")
+}
+
 fn refund_policy() -> Value {
     let step = command(&[("hoursBefore", within(&(0..=HOURS_MAX))), ("percent", within(&(1..=100)))]);
     json!({"type": "array", "items": step, "maxItems": STEPS_MAX})
@@ -154,7 +162,7 @@ fn plans() -> Named {
     let category = object(&[("categoryId", schema("CategoryId")), ("name", text()), ("color", text())]);
     let number = || json!({"type": "number"});
     let point = json!({"type": "array", "items": number(), "minItems": 2, "maxItems": 2});
-    let outline = json!({"type": "array", "items": point, "maxItems": OUTLINE_POINTS_MAX});
+    let outline = json!({"type": "array", "items": point.clone(), "maxItems": OUTLINE_POINTS_MAX});
     let section = object(&[
         ("sectionId", schema("SectionId")),
         ("name", text()),
@@ -186,6 +194,7 @@ fn plans() -> Named {
         ("sections", list(&section)),
         ("areas", list(&area)),
         ("decorations", described(list(&decoration), "What nobody buys but everybody looks for: a stage, a pitch.")),
+        ("focalPoint?", described(point, "Where everybody looks: x and y.")),
     ]);
     let seat = object(&[
         ("seatId", schema("SeatId")),
@@ -199,7 +208,8 @@ fn plans() -> Named {
         ("obstructedView?", flag()),
     ]);
     let label = described(text(), "What people read, where it is not `row`.");
-    let row = object(&[("row", text()), ("label?", label), ("seats", list(&schema("PlanSeat")))]);
+    let whole = described(flag(), "A table or a booth: its seats are sold together or not at all.");
+    let row = object(&[("row", text()), ("label?", label), ("whole?", whole), ("seats", list(&schema("PlanSeat")))]);
     let section_plan = object(&[("sectionId", schema("SectionId")), ("name", text()), ("rows", list(&row))]);
     vec![("Plan", plan), ("PlanSeat", seat), ("SectionPlan", section_plan)]
 }
@@ -309,7 +319,21 @@ fn commands() -> Named {
         ("quantity", places),
         ("category?", nullable(&schema("CategoryId"))),
         ("sectionId?", nullable(&schema("SectionId"))),
-        ("accessible?", json!({"type": "boolean", "default": false})),
+        (
+            "maxPriceMinor?",
+            described(nullable(&json!({"type": "integer"})), "No seat dearer than this, in minor units."),
+        ),
+        (
+            "accessible?",
+            described(json!({"type": "boolean", "default": false}), "With a wheelchair place, and one beside it."),
+        ),
+        (
+            "split?",
+            described(
+                json!({"type": "boolean", "default": false}),
+                "In several rows, where not so many are side by side.",
+            ),
+        ),
         ("code?", code()),
     ]);
     let about = format!("1 to {PLACES_PER_HOLD_MAX} seats and area places together, nothing twice.");
@@ -392,6 +416,7 @@ fn organisers() -> Named {
         ("maxSeatsPerBuyer?", nullable(&within(&SEATS_PER_BUYER))),
         ("holdTtlSeconds?", nullable(&within(&HOLD_TTL_SECONDS))),
         ("waitingRoom?", waiting_room),
+        ("orphanRule?", nullable(&orphan_rule())),
     ];
     let mut show = vec![
         ("venueId", schema("VenueId")),
@@ -402,6 +427,9 @@ fn organisers() -> Named {
     ];
     show.extend(options.clone());
     show.push(("refundPolicy?", nullable(&refund_policy())));
+    let overbooking =
+        described(nullable(&within(&OVERBOOKING_PERCENT)), "Places sold beyond an area's capacity, for good.");
+    show.push(("overbookingPercent?", overbooking));
     let mut change = vec![("status?", nullable(&schema("ShowStatus"))), ("prices?", nullable(&prices))];
     change.extend(options);
     vec![

@@ -127,6 +127,7 @@ pub fn plan() -> Value {
     json!({
         "name": "Stadium",
         "size": {"width": 2.0 * middle.x, "height": 2.0 * middle.y},
+        "focal_point": {"x": middle.x, "y": middle.y},
         "categories": [
             {"name": CATEGORIES[0], "color": "#c0392b"},
             {"name": CATEGORIES[1], "color": "#e08e0b"},

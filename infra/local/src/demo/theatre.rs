@@ -68,6 +68,7 @@ pub fn plan() -> Value {
     json!({
         "name": "Theatre",
         "size": {"width": 1120, "height": 1080},
+        "focal_point": {"x": MIDDLE_X, "y": STAGE_Y},
         "categories": [
             {"name": PREMIUM, "color": "#b3202c"},
             {"name": STALLS, "color": "#1f6fb2"},

@@ -50,6 +50,8 @@ fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom::default(),
         refund_policy: crate::refund::Policy::default(),
+        orphan_rule: crate::orphan::OrphanRule::default(),
+        overbooking_percent: 0,
         wishes: crate::waitlist::Wishes::default(),
         created_at: now(),
         version: 1,

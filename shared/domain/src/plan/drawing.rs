@@ -128,7 +128,7 @@ mod tests {
             obstructed_view: false,
         };
         let seats = points.iter().enumerate().map(seat).collect();
-        let row = Row { id: "a".parse().unwrap(), label: "A".to_owned(), seats };
+        let row = Row { id: "a".parse().unwrap(), label: "A".to_owned(), whole: false, seats };
         Section { id: "s".parse().unwrap(), name: "S".to_owned(), rows: vec![row] }
     }
 

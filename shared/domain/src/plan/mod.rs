@@ -4,16 +4,17 @@
 //! that rebuilds publishes a new version. The bounds below keep every stored item, and every list made from a plan,
 //! within what the table and a phone can take.
 
+pub mod adjacent;
 pub mod drawing;
 pub mod pretix;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AreaId, CategoryId, RowId, SeatId, SeatName, SectionId};
 
-pub use drawing::Decoration;
+pub use drawing::{Decoration, Point};
 pub use pretix::{import, import_value};
 
 /// Seats a plan may have.
@@ -28,6 +29,8 @@ pub const PLAN_SECTIONS_MAX: usize = 500;
 pub const PLAN_AREAS_MAX: usize = 200;
 /// Price categories a plan may have.
 pub const PLAN_CATEGORIES_MAX: usize = 100;
+/// Seats of a row that is sold whole: a hold has room for them all.
+pub const WHOLE_SEATS_MAX: usize = 10;
 /// People a general-admission area may take.
 pub const AREA_PLACES_MAX: u32 = 200_000;
 /// Characters in the name of a plan, a section, an area or a category.
@@ -76,6 +79,8 @@ pub struct Row {
     pub id: RowId,
     /// What the ticket says, in any script.
     pub label: String,
+    /// A table or a booth: its seats are sold together or not at all.
+    pub whole: bool,
     /// From left to right as the plan lists them.
     pub seats: Vec<Seat>,
 }
@@ -118,6 +123,9 @@ pub struct SeatingPlan {
     /// What else is to be seen: a stage, a pitch.
     #[serde(default)]
     pub decorations: Vec<Decoration>,
+    /// Where everybody looks, if its author says so: seats are the better the nearer they are.
+    #[serde(default)]
+    pub focal_point: Option<Point>,
 }
 
 impl Section {
@@ -162,6 +170,12 @@ impl Section {
 }
 
 impl Row {
+    /// Whose seats besides those `wanted` have to be taken with them: none, unless it is sold whole.
+    pub fn missing<'a>(&'a self, wanted: &'a HashSet<&SeatName>) -> impl Iterator<Item = &'a SeatName> {
+        let seats = self.seats.iter().filter(|_| self.whole).map(|seat| &seat.name);
+        seats.filter(|name| !wanted.contains(name))
+    }
+
     /// The seat of that name.
     #[must_use]
     pub fn seat(&self, name: &SeatName) -> Option<&Seat> {

@@ -163,7 +163,7 @@ impl Floor {
 pub fn awaited_in(row: &Row, wishes: &Wishes, is_free: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut awaited = vec![false; row.seats.len()];
     for wish in wishes.iter() {
-        for block in fitting(row, &wish.ask(), |_, seat| is_free(seat)) {
+        for block in fitting(row, &wish.ask(), &is_free) {
             awaited[block].fill(true);
         }
     }

@@ -136,6 +136,7 @@ fn section(id: &str, rows: &[&str]) -> Section {
     let row = |(number, seats): (usize, &&str)| Row {
         id: number.to_string().parse().unwrap(),
         label: number.to_string(),
+        whole: false,
         seats: seats.chars().enumerate().map(seat).collect(),
     };
     Section { id: id.parse().unwrap(), name: id.to_owned(), rows: rows.iter().enumerate().map(row).collect() }

@@ -5,6 +5,7 @@ use domain::{
     code::Allowance,
     hold::{Churn, Terms},
     ids::AccessCode,
+    orphan::Beside,
 };
 use store::hold::Claimed;
 use testkit::{budget, engine::Tally, sale};
@@ -112,5 +113,19 @@ async fn a_hold_that_is_counted_costs_no_more_and_a_presale_code_one_more_item()
         assert_eq!((claimed.unwrap(), hold.calls), (Claimed::Won, 1));
         let what = format!("write units of a hold of {n} under a presale code");
         budget::at_most(&what, f64::from(2 * n + 8), hold.write_units);
+    }
+}
+
+#[tokio::test]
+async fn the_orphan_rule_costs_two_units_a_side() {
+    for n in [1, 2, 6] {
+        let stage = Stage::open().await;
+        let free = |seat: &str| Beside { seat: seat.parse().unwrap(), is_free: true };
+        let beside = ["balcony-upper-left-03:row-00:seat-9998", "balcony-upper-left-03:row-00:seat-9999"].map(free);
+        let terms = Terms { beside: beside.into(), ..Terms::within(n) };
+        let (claimed, hold) = cost(&stage, stage.store.claim(&large(n), &terms)).await;
+        assert_eq!((claimed.unwrap(), hold.calls), (Claimed::Won, 1));
+        let what = format!("write units of a hold of {n} side by side under the orphan rule");
+        budget::at_most(&what, f64::from(2 * n + 10), hold.write_units);
     }
 }

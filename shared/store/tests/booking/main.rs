@@ -7,5 +7,6 @@ mod churn;
 mod claims;
 mod codes;
 mod faults;
+mod orphans;
 mod stage;
 mod writes;

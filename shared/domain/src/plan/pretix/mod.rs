@@ -3,8 +3,9 @@
 //! Zones become sections, rows rows, seats seats; positions nest (zone + row + seat). Looser than the format's schema
 //! where real files are: `categories` may be empty and a seat's category `""` (such seats are of one category,
 //! [`STANDARD_ID`]), names may be missing or numbers, positions fractional, and members that nobody knows are passed over.
-//! Beyond the format, a seat may be `accessible`, `companion` and `obstructed_view` (or `obstructedView`), and an area may
-//! have a `capacity` (without one it is decoration: a stage, a label), a `name` and a `category`.
+//! Beyond the format, a seat may be `accessible`, `companion` and `obstructed_view` (or `obstructedView`), a row `whole` (a
+//! table or a booth, sold as one), and an area may have a `capacity` (without one it is decoration: a stage, a label), a `name`
+//! and a `category`. The plan may have a `focal_point` (or `focalPoint`), `{x, y}`: where everybody looks.
 //!
 //! Ids are derived from names (see `names`): a row's from its number, a seat's from its number, in that row. Names that
 //! repeat are told apart by a suffix in document order. Labels keep their script.
@@ -28,7 +29,7 @@ use crate::{
     plan::{
         AREA_PLACES_MAX, Area, COORDINATE_UNITS_MAX, LABEL_CHARS_MAX, NAME_CHARS_MAX, PLAN_AREAS_MAX,
         PLAN_CATEGORIES_MAX, PLAN_SEATS_MAX, PLAN_SECTIONS_MAX, PlanCategory, Row, SECTION_LABEL_BYTES_MAX,
-        SECTION_SEATS_MAX, Seat, SeatingPlan, Section,
+        SECTION_SEATS_MAX, Seat, SeatingPlan, Section, WHOLE_SEATS_MAX,
         drawing::{DECORATIONS_MAX, Decoration, Shape},
     },
 };
@@ -128,12 +129,14 @@ impl Importer {
             sections.extend(self.zone(zone, &place.index(index), index));
         }
         self.check_numbers(&place, sections.len());
+        let focal_point = ["focal_point", "focalPoint"].iter().find_map(|key| root.point(key, &mut self.faults));
         Some(SeatingPlan {
             name: name.unwrap_or_else(|| PLAN_NAME_DEFAULT.to_owned()),
             categories: std::mem::take(&mut self.categories),
             sections,
             areas: std::mem::take(&mut self.areas),
             decorations: std::mem::take(&mut self.decorations),
+            focal_point: focal_point.map(|point| (point.x, point.y)),
         })
     }
 
@@ -277,7 +280,13 @@ impl Importer {
             .filter_map(|(index, seat)| self.seat(seat, &seats_place.index(index), index, &mut row))
             .collect();
         zone.label_bytes += label.len() + seats.iter().map(|seat| seat.label.len()).sum::<usize>();
-        Some(Row { id, label, seats })
+        let whole = object.flag(&["whole"], &mut self.faults);
+        if whole && seats.len() > WHOLE_SEATS_MAX {
+            let detail =
+                format_args!("{} seats; at most {WHOLE_SEATS_MAX} can be held, so sold, together", seats.len());
+            self.faults.add(&place.key("whole"), detail);
+        }
+        Some(Row { id, label, whole, seats })
     }
 
     fn seat(&mut self, seat: &Value, place: &Place<'_>, index: usize, row: &mut RowOfSeats<'_>) -> Option<Seat> {

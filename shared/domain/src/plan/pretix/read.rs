@@ -209,12 +209,17 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The member `position`, `{x, y}`; `None` if absent, the origin if at fault.
+    /// The member of that name, `{x, y}`; `None` if absent, the origin if at fault.
+    pub(super) fn point(&self, key: &'static str, faults: &mut Faults) -> Option<Point> {
+        let place = self.place.key(key);
+        let value = self.get(key)?;
+        let Some(point) = Object::new(value, place, faults) else { return Some(Point::default()) };
+        Some(Point { x: point.coordinate("x", faults), y: point.coordinate("y", faults) })
+    }
+
+    /// The member `position`.
     pub(super) fn position(&self, faults: &mut Faults) -> Option<Point> {
-        let place = self.place.key("position");
-        let value = self.get("position")?;
-        let Some(position) = Object::new(value, place, faults) else { return Some(Point::default()) };
-        Some(Point { x: position.coordinate("x", faults), y: position.coordinate("y", faults) })
+        self.point("position", faults)
     }
 
     /// As [`Object::position`], and it is a fault if there is none.

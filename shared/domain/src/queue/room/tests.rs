@@ -36,6 +36,8 @@ fn show() -> Show {
         hold_ttl_seconds: None,
         waiting_room: WaitingRoom { enabled: true, opens_at: Some(at(0)), admissions_max: None },
         refund_policy: Policy::default(),
+        orphan_rule: crate::orphan::OrphanRule::default(),
+        overbooking_percent: 0,
         wishes: crate::waitlist::Wishes::default(),
         created_at: at(-86_400_000),
         version: 1,
