@@ -3,6 +3,7 @@
 
 mod best;
 mod contention;
+mod live;
 mod map;
 mod stage;
 mod throughput;

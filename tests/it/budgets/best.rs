@@ -57,7 +57,7 @@ async fn sell_most(store: &Store, show: &Show) {
 }
 
 /// What `work` read by key, each key with how often.
-async fn reads<T>(engine: &Engine, work: impl Future<Output = T>) -> (T, BTreeMap<String, u64>) {
+pub(super) async fn reads<T>(engine: &Engine, work: impl Future<Output = T>) -> (T, BTreeMap<String, u64>) {
     let keys: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
     let tap = Arc::clone(&keys);
     engine.set_fault(Some(Arc::new(move |call| {

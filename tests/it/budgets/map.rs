@@ -51,7 +51,7 @@ const RECORDS: u32 = 1_000;
 /// How long a call to the platform may take.
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// The stream's name; no function reads it.
-const STREAM_ARN: &str = "arn:aws:dynamodb:local:000000000000:table/usher/stream/local";
+pub(super) const STREAM_ARN: &str = "arn:aws:dynamodb:local:000000000000:table/usher/stream/local";
 
 /// The demo's stadium, published through the API by a platform that is gone when it is measured.
 pub(super) async fn stadium(directory: &std::path::Path) -> (Engine, Store, Show) {
