@@ -435,6 +435,9 @@ async fn run(stage: &Stage, contract: &Contract) {
     let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
     contract.answers(route, 200, olga.post(&path("blocks"), &blocks).await);
     contract.answers(route, 404, olga.post(&path("blocks"), &json!({"seatIds": [seat("E", 99)]})).await);
+    let house = json!({"ranges": [{"sectionId": "hall", "row": "D", "from": "15"}], "action": "allocate", "channel": "sponsor"});
+    contract.sends(route, &house);
+    contract.answers(route, 202, olga.post_as("house", &path("blocks"), &house).await);
     contract.answers("GET /v1/shows/{showId}/sales", 200, olga.get(&path("sales")).await);
     presale(stage, contract).await;
     give_back_and_call_off(stage, contract).await;

@@ -323,6 +323,9 @@ fn running() -> Vec<Operation> {
     });
     let code_page = json!({"showId": SHOW_ID, "codes": [code], "nextCursor": null});
     let blocked = json!({"showId": SHOW_ID, "action": "block", "seatIds": ["stalls:A:3"]});
+    let house_job = json!({
+        "showId": SHOW_ID, "jobId": "01990000-0000-8000-8000-000000000009", "progress": "done", "total": 480, "done": 480,
+    });
     let part = json!({"bookingId": booking_example()["bookingId"], "amount": money(5_000)});
     let mut refunded = booking_example();
     refunded["status"] = json!("CONFIRMED");
@@ -335,9 +338,15 @@ fn running() -> Vec<Operation> {
             .refuses(&["conflict", "invalid"])
             .answers(200, "Show", "The show as it is now", &show_example()),
         own("POST /v1/shows/{showId}/blocks", "changeBlocks", "Block house seats, or release them: all or none")
+            .about(
+                "Seats, or ranges of them, which are a job: the same request, under the same key, says how far it is and carries \
+                it on; left alone it goes on each minute. Where a buyer has one of the seats, all that was done is undone.",
+            )
+            .keyed(false)
             .takes("BlockCommand", true, &json!({"seatIds": ["stalls:A:3"]}))
-            .refuses(&["unknown-seat", "seat-unavailable"])
-            .answers(200, "BlockedSeats", "What was done", &blocked),
+            .refuses(&["unknown-seat", "seat-unavailable", "invalid", "idempotency-mismatch", "idempotency-key-required"])
+            .answers(200, "BlockedSeats", "What was done", &blocked)
+            .answers(202, "HouseJob", "How far the job is", &house_job),
         own(
             "POST /v1/shows/{showId}/codes",
             "createCodes",

@@ -2,6 +2,7 @@
 //! missed: correctness waits for neither.
 
 mod call_off;
+mod house;
 
 use std::time::Duration;
 
@@ -97,6 +98,7 @@ struct Found {
 async fn tick(app: &App) -> Result<(), Failure> {
     let found = settle_due(app).await?;
     call_off::all(app).await?;
+    house::all(app).await?;
     metrics::count(Metric::BookingsDue, found.bookings);
     metrics::took(Metric::DueOldestSeconds, found.waited);
     Ok(())

@@ -13,6 +13,7 @@ pub mod dispute;
 pub mod error;
 pub mod event;
 pub mod hold;
+pub mod house;
 pub mod ids;
 pub mod ledger;
 pub mod live;

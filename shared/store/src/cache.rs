@@ -13,6 +13,7 @@ use domain::{
     availability::{SeatState, SectionAvailability, state_at},
     best::{Ask, Search},
     catalogue::{Event, Show, Venue},
+    house::Range,
     ids::{AreaId, EventId, SeatId, SectionId, ShowId, VenueId},
     plan::{Row, Section},
     waitlist::house::House,
@@ -212,6 +213,21 @@ impl Catalogue {
         let key = (venue, version, section.clone());
         let load = || async move { Ok(store.plan_section(venue, version, &section).await?.map(Arc::new)) };
         self.sections.get(key, load).await
+    }
+
+    /// The seats of these ranges of a show's plan, in their order; `None` when it has no such seats, or one is in two ranges.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn seats_of(&self, show: &Show, ranges: &[Range]) -> Result<Option<Vec<SeatId>>, StoreError> {
+        let mut seats = Vec::new();
+        for range in ranges {
+            let section = self.plan_section(show.venue, show.plan_version, &range.section_id).await?;
+            let Some(found) = section.as_deref().and_then(|section| range.seats(section)) else { return Ok(None) };
+            seats.extend(found);
+        }
+        let distinct: HashSet<&SeatId> = seats.iter().collect();
+        Ok((distinct.len() == seats.len()).then_some(seats))
     }
 
     /// What the map shows of a section, at most 1 s old.

@@ -14,7 +14,10 @@ use domain::{
     reconcile::Scope,
     time::{from_millis, millis},
 };
+use uuid::Uuid;
 
+/// Partition of the work on house seats that is not over: seldom any.
+pub const HOUSE_RUNS: &str = "SHOWS#HOUSE";
 /// Partition of the shows that are being called off: seldom more than one.
 pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
 /// Partition of the shows whose waiting rooms are looked after.
@@ -77,6 +80,10 @@ pub enum Key {
     Receipt(String, String),
     /// A show that is being called off.
     CallOff(ShowId),
+    /// Work on many house seats of a show.
+    House(ShowId, Uuid),
+    /// Such work that is not over.
+    HouseRun(ShowId, Uuid),
     /// A show that has a waitlist.
     Waitlist(ShowId),
     /// A buyer's name on a show's waitlist, whatever has become of it.
@@ -159,6 +166,8 @@ impl Key {
             Self::Availability(show, section) => (format!("AVAIL#{show}#{section}"), "AVAIL".to_owned()),
             Self::Receipt(sender, id) => (format!("RECEIPT#{sender}#{id}"), "RECEIPT".to_owned()),
             Self::CallOff(show) => (CALL_OFFS.to_owned(), show.to_string()),
+            Self::House(show, job) => (format!("HOUSE#{show}"), job.to_string()),
+            Self::HouseRun(show, job) => (HOUSE_RUNS.to_owned(), format!("{show}#{job}")),
             Self::Waitlist(show) => (WAITLISTS.to_owned(), show.to_string()),
             Self::WaitlistEntry(show, user) => (waitlist_of(*show, user), format!("NAME#{user}")),
             // Fifteen digits: the next thirty thousand years, in the order of numbers.
@@ -249,9 +258,8 @@ impl Key {
                     let (sender, receipt) = rest.split_once('#')?;
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
-                "SHOWS" if pk == WAITING_ROOMS => Self::WaitingRoom(id(sk)?),
-                "SHOWS" if pk == WAITLISTS => Self::Waitlist(id(sk)?),
-                "SHOWS" => Self::CallOff(id(sk)?),
+                "SHOWS" => in_list(pk, sk)?,
+                "HOUSE" => Self::House(id(rest)?, id(sk)?),
                 "QUEUE" => match (rest.split_once('#'), sk) {
                     (Some((show, _)), user) => Self::Place(id(show)?, id(user)?),
                     (None, "STATE") => Self::Room(id(rest)?),
@@ -468,6 +476,19 @@ fn id<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
+/// A show on one of the lists of shows, or a job of one.
+fn in_list(pk: &str, sk: &str) -> Option<Key> {
+    match pk {
+        WAITING_ROOMS => Some(Key::WaitingRoom(id(sk)?)),
+        WAITLISTS => Some(Key::Waitlist(id(sk)?)),
+        HOUSE_RUNS => {
+            let [show, job] = split(sk)?;
+            Some(Key::HouseRun(id(show)?, id(job)?))
+        }
+        _ => Some(Key::CallOff(id(sk)?)),
+    }
+}
+
 fn split<const N: usize>(text: &str) -> Option<[&str; N]> {
     text.split('#').collect::<Vec<_>>().try_into().ok()
 }
@@ -484,7 +505,6 @@ fn entry(sk: &str) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -543,6 +563,8 @@ mod tests {
             (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
             ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
             show().prop_map(Key::CallOff),
+            (show(), uuids()).prop_map(|(show, job)| Key::House(show, job)),
+            (show(), uuids()).prop_map(|(show, job)| Key::HouseRun(show, job)),
             show().prop_map(Key::Waitlist),
             (show(), user()).prop_map(|(show, user)| Key::WaitlistEntry(show, user)),
             (show(), 0..999_999_999_999_999u64, user()).prop_map(|(show, at, user)| Key::WaitlistPlace(show, at, user)),
@@ -621,6 +643,8 @@ mod tests {
             Key::Availability(show, section.clone()),
             Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
             Key::CallOff(show),
+            Key::House(show, uuid(8)),
+            Key::HouseRun(show, uuid(8)),
             Key::Waitlist(show),
             Key::WaitlistEntry(show, "ada".parse().unwrap()),
             Key::WaitlistPlace(show, 1_795_000_000_000, "ada".parse().unwrap()),

@@ -19,6 +19,7 @@ mod dispute;
 mod event;
 mod expression;
 pub mod hold;
+pub mod house;
 pub mod keys;
 pub mod ledger;
 pub mod live;

@@ -4,6 +4,7 @@ use domain::{
     booking::PLACES_PER_HOLD_MAX,
     catalogue::{HOLD_TTL_SECONDS, OVERBOOKING_PERCENT, PRICE_MINOR_MAX, SEATS_PER_BUYER},
     code::{CODE_PLACES_MAX, CODES_MAX},
+    house::RANGES_MAX,
     ids::SLUG_CHARS_MAX,
     plan::drawing::OUTLINE_POINTS_MAX,
     queue::ADMISSIONS_MAX,
@@ -444,6 +445,7 @@ fn organisers() -> Named {
         ("Cancellation", cancellation()),
         ("BlockCommand", blocks(true)),
         ("BlockedSeats", blocks(false)),
+        ("HouseJob", house_job()),
         ("Sales", sales()),
     ]
 }
@@ -453,13 +455,36 @@ fn blocks(is_command: bool) -> Value {
     let seats = json!({
         "type": "array", "items": schema("SeatId"), "minItems": 1, "maxItems": BLOCK_SEATS_MAX, "uniqueItems": true,
     });
-    let mut action = one_of(&["block", "release"]);
-    if is_command {
-        action["default"] = json!("block");
-        command(&[("seatIds", seats), ("action?", action)])
-    } else {
-        object(&[("showId", schema("ShowId")), ("action", action), ("seatIds", seats)])
+    if !is_command {
+        return object(&[("showId", schema("ShowId")), ("action", one_of(&["block", "release"])), ("seatIds", seats)]);
     }
+    let range = command(&[
+        ("sectionId", schema("SectionId")),
+        ("row?", described(nullable(&text()), "Only this row of the section.")),
+        ("from?", described(nullable(&text()), "From this seat of the row.")),
+        ("to?", described(nullable(&text()), "To this seat, which is part of the range.")),
+    ]);
+    let mut ranges = list(&range);
+    ranges["maxItems"] = json!(RANGES_MAX);
+    let mut action = one_of(&["block", "allocate", "release"]);
+    action["default"] = json!("block");
+    let channel = nullable(&one_of(&["box-office", "sponsor", "promoter"]));
+    command(&[
+        ("seatIds?", seats),
+        ("ranges?", described(ranges, "In place of `seatIds`; with an Idempotency-Key.")),
+        ("action?", action),
+        ("channel?", described(channel, "Whose they are from now on: with `allocate`, and only with it.")),
+    ])
+}
+
+fn house_job() -> Value {
+    object(&[
+        ("showId", schema("ShowId")),
+        ("jobId", text()),
+        ("progress", one_of(&["running", "undoing", "done"])),
+        ("total", described(count(), "Seats of its ranges.")),
+        ("done", count()),
+    ])
 }
 
 fn sales() -> Value {

@@ -7,6 +7,7 @@ mod churn;
 mod claims;
 mod codes;
 mod faults;
+mod house;
 mod orphans;
 mod stage;
 mod writes;
