@@ -49,7 +49,7 @@ impl App {
                     return Err(StoreError::Throttled.into());
                 }
                 Err(Error::Refused(Refusal::SeatUnavailable(_))) => {
-                    self.look_at_rows(show.id, &block, &mut lost).await?
+                    self.look_at_rows(show.id, &block, &mut lost).await?;
                 }
                 Err(Error::Refused(Refusal::OrphanSeat(_))) => lost.extend(block),
                 Err(Error::Refused(Refusal::Waitlisted(seats))) => {

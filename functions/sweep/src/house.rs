@@ -17,10 +17,10 @@ pub(crate) async fn all(app: &App) -> Result<(), Failure> {
         let Some(seats) = catalogue.seats_of(&show, &job.ranges).await? else { continue };
         match store.carry_on(job, &seats, STEPS_PER_TICK_MAX).await {
             Ok(job) => {
-                tracing::info!(show.id = %show_id, job.done = job.done, "house seats of {show_id}: {} of {}", job.done, job.total)
+                tracing::info!(show.id = %show_id, job.done = job.done, "house seats of {show_id}: {} of {}", job.done, job.total);
             }
             Err(error) => {
-                tracing::error!(show.id = %show_id, %error, "house seats of {show_id} wait for the next tick")
+                tracing::error!(show.id = %show_id, %error, "house seats of {show_id} wait for the next tick");
             }
         }
     }

@@ -266,14 +266,8 @@ impl Key {
                     let (sender, receipt) = rest.split_once('#')?;
                     Self::Receipt(sender.to_owned(), receipt.to_owned())
                 }
-                "SHOWS" if pk == WAITING_ROOMS => Self::WaitingRoom(id(sk)?),
-                "SHOWS" if pk == WAITLISTS => Self::Waitlist(id(sk)?),
-                "SHOWS" if pk == HOUSE_RUNS => {
-                    let [show, job] = split(sk)?;
-                    Self::HouseRun(id(show)?, id(job)?)
-                }
+                "SHOWS" => in_list(pk, sk)?,
                 "HOUSE" => Self::House(id(rest)?, id(sk)?),
-                "SHOWS" => Self::CallOff(id(sk)?),
                 "QUEUE" => match (rest.split_once('#'), sk) {
                     (Some((show, _)), user) => Self::Place(id(show)?, id(user)?),
                     (None, "STATE") => Self::Room(id(rest)?),
@@ -496,6 +490,19 @@ pub fn fold(bytes: &[u8], bound: u16) -> u16 {
 
 fn id<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
+}
+
+/// A show on one of the lists of shows, or a job of one.
+fn in_list(pk: &str, sk: &str) -> Option<Key> {
+    match pk {
+        WAITING_ROOMS => Some(Key::WaitingRoom(id(sk)?)),
+        WAITLISTS => Some(Key::Waitlist(id(sk)?)),
+        HOUSE_RUNS => {
+            let [show, job] = split(sk)?;
+            Some(Key::HouseRun(id(show)?, id(job)?))
+        }
+        _ => Some(Key::CallOff(id(sk)?)),
+    }
 }
 
 fn split<const N: usize>(text: &str) -> Option<[&str; N]> {

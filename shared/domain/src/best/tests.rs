@@ -1,3 +1,5 @@
+#![expect(clippy::float_arithmetic, reason = "distances on a plan")]
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
@@ -176,8 +178,10 @@ fn every_block(sections: &[(Section, HashSet<SeatId>)], quantity: usize, focus: 
                     continue;
                 }
                 let mut left = free.clone();
-                seats.iter().for_each(|&at| assert!(left.remove(&id(section, row, at))));
-                let x = f64::midpoint(row.seats[first].x, row.seats[first + seats.len() - 1].x);
+                for &at in &seats {
+                    assert!(left.remove(&id(section, row, at)));
+                }
+                let x = middle(&row.seats[first..first + seats.len()]).0;
                 let made = singles(section, &left) - singles(section, free);
                 found.push((made, (x - focus.0).hypot(row.seats[first].y - focus.1)));
             }
@@ -206,7 +210,9 @@ proptest! {
         let focus = (f64::from(focus.0), f64::from(focus.1));
         let mut sections: Vec<_> = (0u32..).zip(&sections).map(|(n, rows)| drawn(&format!("s{n}"), rows, n * 12)).collect();
         let mut every = every_block(&sections, usize::try_from(quantity).unwrap(), focus);
-        every.iter_mut().for_each(|(singles, _)| *singles = (*singles).max(0));
+        for (singles, _) in &mut every {
+            *singles = (*singles).max(0);
+        }
         every.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         sections.sort_by(|a, b| nearest_of(&a.0, focus).total_cmp(&nearest_of(&b.0, focus)));
         let ask = ask(quantity);
