@@ -478,6 +478,11 @@ async fn presale(stage: &Stage, contract: &Contract) {
 async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {
     let olga = stage.organiser();
     let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
+    let (route, nobody) = ("POST /v1/shows/{showId}/queue/revocations", json!({"userId": "nobody"}));
+    contract.sends(route, &nobody);
+    contract.answers(route, 404, olga.post(&path("queue/revocations"), &nobody).await);
+    contract.answers(route, 403, stage.buyer("ada").post(&path("queue/revocations"), &nobody).await);
+    contract.answers(route, 400, olga.post(&path("queue/revocations"), &json!({})).await);
     let dora = stage.buyer("dora");
     let booking = dora.buy(&[seat("D", 1)]).await;
     let (route, part) = (
