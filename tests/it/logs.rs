@@ -118,7 +118,7 @@ fn fields(source: &str) -> BTreeSet<String> {
                     break;
                 }
                 names.insert(name.to_owned());
-                if part.contains(')') && !part.contains('(') {
+                if part.matches(')').count() > part.matches('(').count() {
                     break;
                 }
             }

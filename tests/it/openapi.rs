@@ -406,6 +406,13 @@ async fn wait(stage: &mut Stage, contract: &Contract) {
         (answer.status == 200).then_some(answer)
     });
     contract.answers(exchange, 200, granted.await);
+    let (revoke, olga) = ("POST /v1/shows/{showId}/queue/revocations", stage.organiser());
+    let ada_is_out = json!({"userId": "ada"});
+    contract.sends(revoke, &ada_is_out);
+    contract.answers(revoke, 200, olga.post(&path("/revocations"), &ada_is_out).await);
+    contract.answers(revoke, 404, olga.post(&path("/revocations"), &json!({"userId": "nobody"})).await);
+    contract.answers(revoke, 403, ada.post(&path("/revocations"), &ada_is_out).await);
+    contract.answers(revoke, 400, olga.post(&path("/revocations"), &json!({})).await);
     stage.show = usual;
 }
 
@@ -478,11 +485,6 @@ async fn presale(stage: &Stage, contract: &Contract) {
 async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {
     let olga = stage.organiser();
     let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
-    let (route, nobody) = ("POST /v1/shows/{showId}/queue/revocations", json!({"userId": "nobody"}));
-    contract.sends(route, &nobody);
-    contract.answers(route, 404, olga.post(&path("queue/revocations"), &nobody).await);
-    contract.answers(route, 403, stage.buyer("ada").post(&path("queue/revocations"), &nobody).await);
-    contract.answers(route, 400, olga.post(&path("queue/revocations"), &json!({})).await);
     let dora = stage.buyer("dora");
     let booking = dora.buy(&[seat("D", 1)]).await;
     let (route, part) = (

@@ -12,7 +12,7 @@ use domain::{
 
 use crate::{
     Store, buyer,
-    codec::{Item, key_of, n},
+    codec::{Item, PK, key_of, n},
     expression::Update,
     keys::Key,
     transact::{Ended, Transaction},
@@ -135,7 +135,8 @@ impl Store {
     /// The table's; after `Ambiguous`, revoking again is harmless.
     pub async fn revoke_admission(&self, show: ShowId, user: &UserId) -> Result<bool, StoreError> {
         let Some(admission) = self.tally(show, user).await?.admission else { return Ok(false) };
-        self.update_if(&Key::Buyer(show, user.clone()), buyer::spend(Update::default(), admission.id)).await
+        let there = Update::default().require("attribute_exists(#pk)", &[("#pk", PK)], []);
+        self.update_if(&Key::Buyer(show, user.clone()), buyer::spend(there, admission.id)).await
     }
 
     /// Raises the show's permits to `granted` in all, and forgets what is over. `counters` is what was read; none is ever
