@@ -34,7 +34,7 @@ async fn rehearsed(directory: &Path, (buyers, seats): (u32, u32), ungated: bool)
         buyers,
         seats,
         seconds: 2,
-        patience_seconds: 120,
+        patience_seconds: 300,
         ungated,
         seed: 1,
         at_once: 8,
