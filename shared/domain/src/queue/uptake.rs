@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn chances_are_what_was_seen_and_until_then_what_is_assumed() {
-        let cases: [(&str, &[(i64, u64)], [u64; AGES]); 6] = [
+        type Case<'a> = (&'a str, &'a [(i64, u64)], [u64; AGES]);
+        let cases: [Case<'_>; 6] = [
             ("nobody yet: most take their time", &[], [92, 91, 83, 66, 33, 0]),
             ("eighty at once", &[(2, 80), (14, 80)], [96, 91, 83, 66, 33, 0]),
             ("and nobody after them", &[(2, 80), (60, 80)], [66, 20, 7, 4, 2, 0]),
