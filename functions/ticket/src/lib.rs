@@ -85,12 +85,11 @@ pub async fn handle(app: &App, event: EventBridgeEvent<Event>) -> Result<(), Fai
 /// The document's bytes. Where there are other threads, they are made on one that nobody waits for.
 async fn rendered(fonts: Arc<Fonts>, sheet: TicketSheet) -> Result<Vec<u8>, Failure> {
     let failed = |error: &dyn Display| Failure(format!("rendering tickets: {error}"));
-    let rendered = match Handle::current().runtime_flavor() {
-        RuntimeFlavor::CurrentThread => pdf::render(&fonts, &sheet),
-        _ => {
-            let rendering = tokio::task::spawn_blocking(move || pdf::render(&fonts, &sheet));
-            rendering.await.map_err(|error| failed(&error))?
-        }
+    let rendered = if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        pdf::render(&fonts, &sheet)
+    } else {
+        let rendering = tokio::task::spawn_blocking(move || pdf::render(&fonts, &sheet));
+        rendering.await.map_err(|error| failed(&error))?
     };
     rendered.map_err(|error| failed(&error))
 }

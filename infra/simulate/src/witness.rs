@@ -160,7 +160,7 @@ impl Witness {
         let now = self.clock.elapsed_ms();
         match key {
             Key::Seat(_, seat) => {
-                let is = stream::seat(&image(record.new())).expect("a seat decodes");
+                let is = stream::seat(&image(record.new_image())).expect("a seat decodes");
                 let was = seen.seats.get(&seat).copied();
                 if !may_follow(was, is) {
                     faults.push(("I1", format!("{seat} went from {was:?} to {is:?}")));
@@ -174,7 +174,7 @@ impl Witness {
             }
             Key::Booking(id) => {
                 let keys: Image = serde_json::from_value(record.keys.clone()).expect("keys are an item");
-                let change = stream::booking_change(&keys, &image(record.old()), &image(record.new()));
+                let change = stream::booking_change(&keys, &image(record.old_image()), &image(record.new_image()));
                 let Some((old, new)) = change.expect("a booking decodes") else {
                     return faults.push(("I6", format!("{id} was deleted")));
                 };
@@ -187,13 +187,13 @@ impl Witness {
                 seen.bookings.insert(id, new);
             }
             Key::Buyer(_, user) => {
-                let tally = stream::tally(&image(record.new())).expect("a tally decodes");
+                let tally = stream::tally(&image(record.new_image())).expect("a tally decodes");
                 seen.tally_lines.entry(user.clone()).or_default().push((now, tally.total));
                 touched.buyers.insert(user.clone());
                 seen.tallies.insert(user, tally);
             }
             Key::AreaShard(_, _, shard) => {
-                let left = stream::places_left(&image(record.new())).expect("a counter decodes");
+                let left = stream::places_left(&image(record.new_image())).expect("a counter decodes");
                 seen.places.insert(shard, left);
                 touched.places = true;
             }

@@ -71,13 +71,13 @@ impl Record {
 
     /// The item before it, in DynamoDB's JSON; `None` where there was none.
     #[must_use]
-    pub fn old(&self) -> Option<&str> {
+    pub fn old_image(&self) -> Option<&str> {
         self.old.as_deref()
     }
 
     /// The item after it, in DynamoDB's JSON; `None` where there is none any more.
     #[must_use]
-    pub fn new(&self) -> Option<&str> {
+    pub fn new_image(&self) -> Option<&str> {
         self.new.as_deref()
     }
 
@@ -175,7 +175,9 @@ impl Stream {
         if let Some(clock) = &self.clock {
             let now = clock.now().as_second();
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            records.iter_mut().for_each(|record| read.date(record, now));
+            for record in &mut records {
+                read.date(record, now);
+            }
         }
         Ok(records)
     }
