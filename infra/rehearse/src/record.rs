@@ -41,7 +41,7 @@ pub(crate) fn draw_record(history: &History, tokens: &HashMap<Who, Arc<str>>) ->
         _ => None,
     });
     let first = looks.next()?;
-    let (commitment, room) = (first.commitment.clone(), looks.last().unwrap_or(first));
+    let (commitment, room) = (first.commitment.clone(), looks.next_back().unwrap_or(first));
     let (mut places, mut admitted) = (BTreeMap::new(), BTreeSet::new());
     for call in &history.calls {
         let Some(user) = tokens.get(&call.who).and_then(|token| user(token)) else { continue };

@@ -6,11 +6,13 @@ use std::{
 };
 
 use domain::{
+    StoreError,
     booking::{Booking, Reason, SKEW_MARGIN, Status},
     event::{self, Event},
     hold::{Taken, Tally},
     ids::{BookingId, SeatId, UserId},
     payment::IntentStatus,
+    queue::{Place, Room},
     time::{Clock as _, SignedDuration, millis, shift},
 };
 use serde_dynamo::Item as Image;
@@ -18,6 +20,7 @@ use store::{keys::Key, stream};
 use testkit::{
     engine::{Engine, Record},
     payments::Provider,
+    sale,
 };
 
 use crate::{options::Options, time::SimulatedClock};
@@ -59,6 +62,14 @@ pub(crate) struct Seen {
     pub(crate) tally_lines: BTreeMap<UserId, Line<u32>>,
     /// Places left of the area, over time.
     pub(crate) place_line: Line<u32>,
+    /// When each buyer came to the waiting room, in milliseconds since the Unix epoch.
+    arrivals: BTreeMap<UserId, i64>,
+    /// The waiting room.
+    room: Option<Room>,
+    /// Holds that their buyers asked to end, whatever became of that.
+    given_back: BTreeSet<BookingId>,
+    /// The organiser asked to call the show off.
+    is_called_off: bool,
     /// What buyers have to be told of, in order.
     pub(crate) events: Vec<Event>,
     /// Writes so far.
@@ -73,6 +84,7 @@ pub(crate) struct Witness {
     clock: Arc<SimulatedClock>,
     cap: u32,
     places: u32,
+    admissions_max: Option<u32>,
     /// How far the clocks of instances may be off, either way.
     skew: SignedDuration,
     seen: Mutex<Seen>,
@@ -104,6 +116,7 @@ impl Witness {
             clock: Arc::clone(clock),
             cap: options.cap,
             places: options.places,
+            admissions_max: options.admissions_max,
             skew: SignedDuration::from_millis(skew_ms),
             seen: Mutex::default(),
         };
@@ -115,6 +128,16 @@ impl Witness {
     /// What was seen so far.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its buyer asks to end a booking.
+    pub(crate) fn note_end(&self, id: BookingId) {
+        self.seen().given_back.insert(id);
+    }
+
+    /// The organiser asks to call the show off.
+    pub(crate) fn note_call_off(&self) {
+        self.seen().is_called_off = true;
     }
 
     /// Something is not as it must be.
@@ -139,7 +162,9 @@ impl Witness {
             seen.writes += 1;
             let mut touched = Touched::default();
             for record in records.iter().filter(|record| !record.is_idle()) {
-                self.take_in(&mut seen, record, &mut touched, &mut faults);
+                if let Err(why) = self.take_in(&mut seen, record, &mut touched, &mut faults) {
+                    faults.push(("I5", format!("an item does not decode: {why}")));
+                }
             }
             self.judge(&seen, &touched, &mut faults);
         }
@@ -154,13 +179,13 @@ impl Witness {
         record: &Record,
         touched: &mut Touched,
         faults: &mut Vec<(&'static str, String)>,
-    ) {
+    ) -> Result<(), StoreError> {
         let text = |name: &str| record.keys[name]["S"].as_str().unwrap_or_default();
-        let Ok(key) = Key::parse(text("PK"), text("SK")) else { return };
+        let Ok(key) = Key::parse(text("PK"), text("SK")) else { return Ok(()) };
         let now = self.clock.elapsed_ms();
         match key {
             Key::Seat(_, seat) => {
-                let is = stream::seat(&image(record.new_image())).expect("a seat decodes");
+                let is = stream::seat(&image(record.new_image()))?;
                 let was = seen.seats.get(&seat).copied();
                 if !may_follow(was, is) {
                     faults.push(("I1", format!("{seat} went from {was:?} to {is:?}")));
@@ -175,10 +200,14 @@ impl Witness {
             Key::Booking(id) => {
                 let keys: Image = serde_json::from_value(record.keys.clone()).expect("keys are an item");
                 let change = stream::booking_change(&keys, &image(record.old_image()), &image(record.new_image()));
-                let Some((old, new)) = change.expect("a booking decodes") else {
-                    return faults.push(("I6", format!("{id} was deleted")));
+                let Some((old, new)) = change? else {
+                    faults.push(("I6", format!("{id} was deleted")));
+                    return Ok(());
                 };
-                self.judge_step(old.as_ref(), &new, faults);
+                self.judge_step(seen, old.as_ref(), &new, faults);
+                if old.is_none() && self.admissions_max.is_some() {
+                    faults.extend(unadmitted(seen, &new).map(|what| ("I31", what)));
+                }
                 touched.bookings.insert(id);
                 touched.buyers.insert(new.buyer.clone());
                 touched.places |= !new.areas.is_empty();
@@ -187,22 +216,42 @@ impl Witness {
                 seen.bookings.insert(id, new);
             }
             Key::Buyer(_, user) => {
-                let tally = stream::tally(&image(record.new_image())).expect("a tally decodes");
+                let tally = stream::tally(&image(record.new_image()))?;
+                let before = seen.tallies.get(&user).and_then(|tally| tally.admission);
+                if tally.admission.is_some() && tally.admission != before {
+                    faults.extend(self.judge_admission(seen, &user, &tally));
+                }
                 seen.tally_lines.entry(user.clone()).or_default().push((now, tally.total));
                 touched.buyers.insert(user.clone());
                 seen.tallies.insert(user, tally);
             }
             Key::AreaShard(_, _, shard) => {
-                let left = stream::places_left(&image(record.new_image())).expect("a counter decodes");
+                let left = stream::places_left(&image(record.new_image()))?;
                 seen.places.insert(shard, left);
                 touched.places = true;
             }
+            Key::Place(_, user) => {
+                let (old, new) = (image(record.old_image()), stream::arrival(&image(record.new_image()))?);
+                if !old.is_empty() && !self.is_turn_over(seen, &user, stream::arrival(&old)?) {
+                    faults.push(("I27", format!("{user} has another place, and the turn of the old is not over")));
+                }
+                seen.arrivals.insert(user, new);
+            }
+            Key::Room(_) => {
+                let room = stream::room(&image(record.new_image()))?;
+                let before = seen.room.as_ref().map_or((0, Place::FIRST), |room| (room.version, room.serving));
+                if room.serving < before.1 || room.version != before.0 + 1 && seen.room.is_some() {
+                    faults.push(("I29", format!("the threshold went from {before:?} to {:?}", room.serving)));
+                }
+                seen.room = Some(room);
+            }
             _ => {}
         }
+        Ok(())
     }
 
     /// What must be true of a booking's step by itself.
-    fn judge_step(&self, old: Option<&Booking>, new: &Booking, faults: &mut Vec<(&'static str, String)>) {
+    fn judge_step(&self, seen: &Seen, old: Option<&Booking>, new: &Booking, faults: &mut Vec<(&'static str, String)>) {
         let id = new.id;
         let version = old.map_or(0, |old| old.version);
         if new.version != version + 1 {
@@ -223,7 +272,9 @@ impl Witness {
             return;
         };
         let earliest = shift(shift(old.expires_at, SKEW_MARGIN), -self.skew);
-        if new.status == Status::Cancelled(Reason::Expired) && self.clock.now() < earliest {
+        // A release that stopped half-way, behind the fence, is finished by whoever comes: it reads as expired then.
+        let was_asked = seen.is_called_off || seen.given_back.contains(&id);
+        if new.status == Status::Cancelled(Reason::Expired) && !was_asked && self.clock.now() < earliest {
             let early = earliest.duration_since(self.clock.now());
             faults.push(("I8", format!("{id} was released {early:#} early")));
         }
@@ -251,6 +302,31 @@ impl Witness {
                 faults.push(("I4", format!("{left} places left and {taken} taken of {}", self.places)));
             }
         }
+    }
+
+    /// Whether the turn of a place has come and gone, on some clock.
+    fn is_turn_over(&self, seen: &Seen, user: &UserId, arrival_ms: i64) -> bool {
+        let Some(tally) = seen.tallies.get(user) else { return false };
+        let latest = shift(self.clock.now(), self.skew);
+        tally.admission.is_some_and(|it| it.id.0 >= arrival_ms && (tally.spent || it.expires_at <= latest))
+    }
+
+    /// What must be true when somebody is let in.
+    fn judge_admission(&self, seen: &Seen, user: &UserId, tally: &Tally) -> Option<(&'static str, String)> {
+        let (Some(admission), Some(room), Some(most)) = (tally.admission, &seen.room, self.admissions_max) else {
+            return Some(("I30", format!("{user} is let in where nobody waits")));
+        };
+        let arrival_ms = seen.arrivals.get(user).copied().filter(|arrival| *arrival == admission.id.0);
+        let Some(arrival_ms) = arrival_ms else { return Some(("I27", format!("{user} is let in without a place"))) };
+        let turn = Place::new(sale::show().id, user, arrival_ms, millis(room.opens_at)).turn(&room.secret);
+        if turn > room.serving {
+            return Some(("queue order", format!("{user} is let in at {turn}, and {} is served", room.serving)));
+        }
+        let now = self.clock.now();
+        let is_alive = |it: &Tally| !it.spent && it.admission.is_some_and(|admission| admission.expires_at > now);
+        let others = seen.tallies.iter().filter(|(other, it)| *other != user && is_alive(it)).count();
+        let is_too_many = others >= usize::try_from(most).unwrap_or(usize::MAX);
+        is_too_many.then(|| ("I30", format!("{user} is let in beside {others} of {most}")))
     }
 
     fn tally_of(&self, seen: &Seen, user: &UserId) -> Option<String> {
@@ -289,6 +365,15 @@ impl Witness {
 /// An image of a record as an item; empty where there is none.
 fn image(json: Option<&str>) -> Image {
     json.map(|json| serde_json::from_str(json).expect("an image is an item")).unwrap_or_default()
+}
+
+/// What is wrong with the admission that a claim was made under. The buyer's item is as it was before the claim.
+fn unadmitted(seen: &Seen, booking: &Booking) -> Option<String> {
+    let tally = seen.tallies.get(&booking.buyer).cloned().unwrap_or_default();
+    let admitted = tally.admission.filter(|_| !tally.spent).filter(|it| it.expires_at > booking.created_at);
+    let is_admitted = booking.admission.is_some() && admitted.map(|it| it.id) == booking.admission;
+    (!is_admitted)
+        .then(|| format!("{} was claimed under {:?}, with {:?}", booking.id, booking.admission, tally.admission))
 }
 
 fn holder(taken: Taken) -> Option<BookingId> {
