@@ -9,7 +9,7 @@ const SEEDS: u64 = 6;
 /// Seconds of sale in these tests.
 const SALE_SECONDS: u64 = 90;
 /// Seeds that a planted bug may take.
-const PLANT_SEEDS_MAX: u64 = 12;
+const PLANT_SEEDS_MAX: u64 = 30;
 
 fn short(seed: u64) -> Options {
     Options { sale_seconds: SALE_SECONDS, ..Options::of(seed) }
