@@ -20,6 +20,7 @@ const PLANT_SEEDS_MAX: u64 = 60;
 /// Runs the platform in virtual time with everything going wrong that can, and judges every write.
 #[derive(Parser)]
 #[command(name = "cargo xtask simulate")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Arguments {
     /// How many seeds; without, as many as fit into the minutes, or one if a seed is named.
     #[arg(long)]
@@ -188,12 +189,11 @@ fn plants(arguments: &Arguments) -> ExitCode {
             let run = run(&arguments.options(first + nth), Some(plant), false);
             run.violations.first().map(|violation| (nth + 1, violation.clone()))
         });
-        match caught {
-            Some((seeds, it)) => println!("{name:<22} {breaks:<18} {seeds:>5}  {}: {}", it.invariant, it.what),
-            None => {
-                uncaught += 1;
-                println!("{name:<22} {breaks:<18} {PLANT_SEEDS_MAX:>5}  not caught");
-            }
+        if let Some((seeds, it)) = caught {
+            println!("{name:<22} {breaks:<18} {seeds:>5}  {}: {}", it.invariant, it.what);
+        } else {
+            uncaught += 1;
+            println!("{name:<22} {breaks:<18} {PLANT_SEEDS_MAX:>5}  not caught");
         }
     }
     println!("{} planted, {uncaught} not caught, in {} s", Plant::ALL.len(), began.elapsed().as_secs());

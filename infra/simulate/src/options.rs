@@ -1,6 +1,9 @@
 //! What a seed stands for: how many people, seats and instances, and how often what goes wrong.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use testkit::dice::Dice;
 
@@ -174,12 +177,12 @@ impl Options {
             ("sale-seconds", self.sale_seconds, of_seed.sale_seconds),
         ];
         for (name, number, _) in numbers.iter().filter(|(_, number, usual)| number != usual) {
-            text.push_str(&format!(" --{name} {number}"));
+            write!(text, " --{name} {number}").expect("text grows");
         }
         let left_out = of_seed.rates.keys().filter(|kind| !self.rates.contains_key(kind));
         let names: Vec<&str> = left_out.map(|kind| kind.name()).collect();
         if !names.is_empty() {
-            text.push_str(&format!(" --without {}", names.join(",")));
+            write!(text, " --without {}", names.join(",")).expect("text grows");
         }
         text
     }

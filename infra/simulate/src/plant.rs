@@ -145,9 +145,7 @@ impl Plant {
             Self::VersionUndemanded if moves_booking => return void_all(actions, &["BOOKING#"]),
             Self::FenceDown if moves_booking && moves_seats => return void_all(actions, &["BOOKING#", "SEATS#"]),
             Self::ClaimInParts if is_claim => {
-                if actions.last().is_some_and(|action| is_under(key(action), "SEATS#")) {
-                    actions.pop();
-                }
+                actions.pop_if(|action| is_under(key(action), "SEATS#"));
             }
             Self::TallyKept if moves_booking => actions.retain(|action| !is_under(key(action), "BUYERS#")),
             Self::PlacesKept if moves_booking => actions.retain(|action| !is_under(key(action), "AREA#")),

@@ -113,7 +113,7 @@ async fn live(options: Options, plant: Option<Plant>, keeps: bool) -> Run {
     let owner = sale::venue().owner;
     people.spawn(organiser::work(Person::named(&world, &house, owner.as_str(), &["organiser"])));
     tokio::time::sleep(Duration::from_secs(options.sale_seconds)).await;
-    heal(&world).await;
+    heal(&world);
     rest(&world, &mut people, &shelf, &postbox).await;
     let visitor = Person::new(&world, &house, options.buyers);
     check::everything(&world, &house, &visitor).await;
@@ -186,7 +186,7 @@ async fn skew(world: Arc<World>, clocks: Vec<Arc<SimulatedClock>>, planted_ms: i
 }
 
 /// Nothing goes wrong any more, and what the provider ponders it decides.
-async fn heal(world: &World) {
+fn heal(world: &World) {
     world.heal();
     world.trace.note(format!("{} healed", world.clock.elapsed_ms()));
     let dice = Dice::about(world.options.seed, "decisions");

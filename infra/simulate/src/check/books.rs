@@ -92,7 +92,7 @@ pub(crate) async fn ledger(world: &World) {
 }
 
 /// A ticket for each place that is paid for, none for any other, and no two alike.
-pub(crate) async fn tickets(world: &World) {
+pub(crate) fn tickets(world: &World) {
     let key: SigningKey = TICKET_SIGNING_KEY.parse().expect("a key");
     let bookings: Vec<Booking> = world.witness().seen().bookings.values().cloned().collect();
     let mut codes = BTreeSet::new();

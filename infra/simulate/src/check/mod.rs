@@ -21,7 +21,7 @@ pub(crate) async fn everything(world: &World, house: &Assembly, visitor: &Person
     books::money(world);
     books::parts(world);
     books::ledger(world).await;
-    books::tickets(world).await;
+    books::tickets(world);
     books::map(world, visitor).await;
     books::reconciled(world, house).await;
 }
