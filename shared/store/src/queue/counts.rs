@@ -1,7 +1,7 @@
 //! What is counted of the stream: arrivals by partition of places, admissions by partition of buyers. Each partition's
 //! counts are one item, replaced as a whole if it is still what was read.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::{
     StoreError,
@@ -143,7 +143,8 @@ impl Store {
             if !apply(&mut counts) {
                 return Ok(());
             }
-            let mut fields: HashMap<_, _> = encode(key, &counts)?;
+            // In one order, so that the same write is the same request.
+            let mut fields: BTreeMap<_, _> = encode(key, &counts)?.into_iter().collect();
             fields.retain(|name, _| !matches!(name.as_str(), "PK" | "SK"));
             let same = match before {
                 Some(before) => {

@@ -1,5 +1,7 @@
 //! A room's state, what was drawn in it, and the list of the rooms that are looked after.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
@@ -157,7 +159,8 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn put_room(&self, show: ShowId, room: &Room) -> Result<bool, StoreError> {
-        let mut fields = encode(&Key::Room(show), &item_of(room))?;
+        // In one order, so that the same write is the same request.
+        let mut fields: BTreeMap<_, _> = encode(&Key::Room(show), &item_of(room))?.into_iter().collect();
         fields.retain(|name, _| !matches!(name.as_str(), "PK" | "SK" | "o" | "x"));
         let before = room.version.saturating_sub(1);
         let same = Update::default().require(
