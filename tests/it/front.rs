@@ -175,6 +175,25 @@ fn the_front_proves_itself_and_is_guarded() {
 }
 
 #[test]
+fn who_is_turned_away_is_logged_without_anybodys_tokens() {
+    let template = parsed();
+    let resources = &template["Resources"];
+    let logging = &resources["FirewallLogging"]["Properties"];
+    assert_eq!(logging["ResourceArn"]["Fn::GetAtt"], serde_json::json!(["Firewall", "Arn"]));
+    let name = resources["FirewallLog"]["Properties"]["LogGroupName"].to_string();
+    assert!(name.contains("aws-waf-logs-"), "a firewall writes to no other name: {name}");
+    let kept = &logging["LoggingFilter"];
+    assert_eq!(kept["DefaultBehavior"], "DROP");
+    assert_eq!(kept["Filters"][0]["Conditions"], serde_json::json!([{"ActionCondition": {"Action": "BLOCK"}}]));
+    let fields = logging["RedactedFields"].as_array().unwrap().iter();
+    let redacted: BTreeSet<&str> = fields.map(|field| field["SingleHeader"]["Name"].as_str().unwrap()).collect();
+    let api = template::parse(template::TEXT).unwrap();
+    let allowed = texts(&api["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowHeaders"]);
+    let secret = |header: &&str| ["authorization", "usher-admission", "usher-proof"].contains(header);
+    assert_eq!(redacted, allowed.into_iter().filter(secret).collect(), "every header that proves something");
+}
+
+#[test]
 fn browsers_are_told_the_same_by_the_front_and_by_the_api() {
     let front = &parsed()["Resources"]["Browsers"]["Properties"]["ResponseHeadersPolicyConfig"]["CorsConfig"];
     let api = template::parse(template::TEXT).unwrap();

@@ -118,7 +118,11 @@ fn fields(source: &str) -> BTreeSet<String> {
                     break;
                 }
                 names.insert(name.to_owned());
-                if part.contains(')') && !part.contains('(') {
+                let mut depth = part.chars().scan(0, |depth, c| {
+                    *depth += i32::from(c == '(') - i32::from(c == ')');
+                    Some(*depth)
+                });
+                if depth.any(|depth| depth < 0) {
                     break;
                 }
             }

@@ -1,6 +1,8 @@
 //! docs/on-sale.md: every table of it, worked out again from what the code has, what the engine counts and what the
 //! document quotes, so that none of it can grow old unnoticed.
 
+mod room;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -30,6 +32,8 @@ use testkit::{
     engine::{Engine, Fault},
     sale,
 };
+
+use self::room::Room;
 
 // The on-sale to design for, as the objectives have it.
 const PEOPLE: u64 = 500_000;
@@ -325,7 +329,7 @@ fn concurrency() -> String {
     table
 }
 
-fn bill(counted: &Counted) -> String {
+fn bill(counted: &Counted, room: &Room) -> String {
     let bookings = SEATS / SEATS_PER_BOOKING;
     let holds = (bookings * 100).div_ceil(100 - ABANDONED_PERCENT);
     let released = holds - bookings;
@@ -334,14 +338,14 @@ fn bill(counted: &Counted) -> String {
         + bookings * (Counted::all(&counted.pay) + counted.ledger_paid + 1)
         + released * (Counted::all(&counted.release) + counted.ledger_released + 1)
         + losing * LOSS_WRITE_MILLIUNITS / 1_000
-        + PEOPLE;
+        + room.all(&Rates { sold: SEATS, bookings, holds, released, joins: PEOPLE });
     let reads = losing * LOSS_READ_UNITS;
     let calls = PEOPLE + 2 * holds + losing + holds + 6 * bookings;
     let status = PEOPLE * WAIT_SECONDS / READ_EVERY_SECONDS;
     let gigabyte_milliseconds = calls * CALL_MILLISECONDS * memory_mb("hold") / 1_024;
     let lines = [
         (
-            "write units: holds, payments, releases, their ledger and map, losing attempts, joins",
+            "write units: holds, payments, releases, their ledger and map, losing attempts, the waiting room",
             writes,
             writes * WRITE_UNIT,
         ),
@@ -374,7 +378,10 @@ async fn the_on_sale_on_paper_is_what_the_code_counts() {
     let counted = Box::pin(Counted::now()).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/on-sale.md");
     let document = std::fs::read_to_string(path).unwrap();
-    let parts = [shape(), counted.table(), partitions(&counted), hot_rows(), concurrency(), bill(&counted)];
+    let room = Box::pin(Room::now(&counted)).await;
+    let booking = [counted.table(), partitions(&counted), room.table()];
+    let parts =
+        [shape(), hot_rows(), concurrency(), bill(&counted, &room)].into_iter().chain(booking).collect::<Vec<_>>();
     let missing: Vec<&String> = parts.iter().filter(|part| !document.contains(part.trim_end())).collect();
     let told = missing.iter().map(|part| format!("\n{part}")).collect::<String>();
     assert!(missing.is_empty(), "docs/on-sale.md does not have these parts:\n{told}");

@@ -406,6 +406,13 @@ async fn wait(stage: &mut Stage, contract: &Contract) {
         (answer.status == 200).then_some(answer)
     });
     contract.answers(exchange, 200, granted.await);
+    let (revoke, olga) = ("POST /v1/shows/{showId}/queue/revocations", stage.organiser());
+    let ada_is_out = json!({"userId": "ada"});
+    contract.sends(revoke, &ada_is_out);
+    contract.answers(revoke, 200, olga.post(&path("/revocations"), &ada_is_out).await);
+    contract.answers(revoke, 404, olga.post(&path("/revocations"), &json!({"userId": "nobody"})).await);
+    contract.answers(revoke, 403, ada.post(&path("/revocations"), &ada_is_out).await);
+    contract.answers(revoke, 400, olga.post(&path("/revocations"), &json!({})).await);
     stage.show = usual;
 }
 

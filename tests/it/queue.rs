@@ -139,6 +139,29 @@ async fn a_show_with_a_waiting_room_is_held_under_an_admission_of_ones_own_until
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_admission_holds_nothing_more_and_its_turn_is_over() {
+    let stage = Stage::open().await;
+    stage.gate(&json!({"enabled": true, "opensAt": "2026-01-01T00:00:00Z"})).await;
+    let (ada, olga) = (stage.buyer("ada"), stage.organiser());
+    let path = format!("/v1/shows/{}/queue/revocations", stage.show);
+    let ada_is_out = json!({"userId": "ada"});
+    olga.post(&path, &ada_is_out).await.problem(404, "not-found");
+    let place = ada.join().await;
+    let granted = let_in(&ada, &place).await;
+    let inside = ada.admitted(&granted["admissionToken"]);
+    let held = inside.hold(&[seat("A", 1)]).await.expect(201);
+    ada.post(&path, &ada_is_out).await.problem(403, "forbidden");
+    for _ in 0..2 {
+        let revoked = olga.post(&path, &ada_is_out).await.expect(200);
+        assert_eq!(revoked, json!({"showId": stage.show, "userId": "ada"}));
+    }
+    inside.hold(&[seat("A", 2)]).await.problem(403, "admission-required");
+    inside.exchange(&place).await.problem(409, "turn-over");
+    inside.confirm(&held).await.expect(200);
+    assert_ne!(ada.join().await["place"], place["place"], "a new place, at the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_sold_out_waits_until_seats_return() {
     let mut stage = Stage::open().await;
     let mut plan = hall();

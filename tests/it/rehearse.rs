@@ -19,20 +19,22 @@ use crate::support::{Stage, seat};
 
 /// People, seats of the show.
 const CROWD: (u32, u32) = (60, 20);
+/// As many want fewer behind a waiting room: the last seat is a minute's matter there.
+const GATED_CROWD: (u32, u32) = (60, 8);
 /// Long enough to pay on a busy machine, short enough to wait for whoever went away.
 const HOLD_TTL_SECONDS: &str = "5";
 
-async fn rehearsed(directory: &Path, ungated: bool) -> Rehearsal {
+async fn rehearsed(directory: &Path, (buyers, seats): (u32, u32), ungated: bool) -> Rehearsal {
     let settings = [("HOLD_TTL_SECONDS".to_owned(), HOLD_TTL_SECONDS.to_owned())].into();
     let platform =
         Platform::start(usher::Options { settings, metered: true, ..usher::Options::default() }).await.unwrap();
     let options = Options {
         url: platform.base_url(),
         show: None,
-        buyers: CROWD.0,
-        seats: CROWD.1,
+        buyers,
+        seats,
         seconds: 2,
-        patience_seconds: 120,
+        patience_seconds: 300,
         ungated,
         seed: 1,
         at_once: 8,
@@ -50,7 +52,7 @@ async fn rehearsed(directory: &Path, ungated: bool) -> Rehearsal {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rehearsal_sells_exactly_the_seats_there_are_and_proves_it() {
     let directory = tempfile::tempdir().unwrap();
-    let rehearsal = rehearsed(directory.path(), true).await;
+    let rehearsal = rehearsed(directory.path(), CROWD, true).await;
     let verdicts = check(&rehearsal.history);
     for verdict in &verdicts {
         assert!(verdict.violations().is_empty(), "{verdict:?}");
@@ -71,6 +73,22 @@ async fn a_rehearsal_sells_exactly_the_seats_there_are_and_proves_it() {
     let bill = report.bill().expect("what is counted can be billed");
     assert!(meter.write_milliunits > 0 && report.per_ticket(&bill) > 0, "{bill:?}");
     assert!(report.html().contains("The sale was right"));
+}
+
+/// People who come in and go away do not keep the last seats from those who wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_behind_a_waiting_room_sells_exactly_the_seats_there_are_and_proves_all_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let rehearsal = rehearsed(directory.path(), GATED_CROWD, false).await;
+    for verdict in check(&rehearsal.history) {
+        assert!(matches!(verdict.finding, Finding::Proved { .. }), "{verdict:?}");
+    }
+    assert_eq!(figures(&rehearsal.history).seats_sold, u64::from(GATED_CROWD.1));
+    let draw = std::fs::read_to_string(directory.path().join(rehearse::DRAW_FILE)).unwrap();
+    let draw: Value = serde_json::from_str(&draw).unwrap();
+    assert_eq!(draw["room"]["commitment"], draw["commitment"]);
+    assert!(draw["room"]["secret"].is_string() && draw["places"].as_object().unwrap().len() > 40, "{draw}");
+    assert!(!draw["admitted"].as_array().unwrap().is_empty(), "{draw}");
 }
 
 /// Calls are counted on every platform, units only where that was asked for.

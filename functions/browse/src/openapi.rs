@@ -346,6 +346,10 @@ fn running() -> Vec<Operation> {
         own("GET /v1/shows/{showId}/codes", "listCodes", "The presale codes of your show, and what is left of each")
             .paged(edge::http::LIMIT_MAX)
             .answers(200, "CodePage", "A page of codes", &code_page),
+        own("POST /v1/shows/{showId}/queue/revocations", "revokeAdmission", "Take a buyer's admission away")
+            .about("They hold nothing more under it; what they hold already they may pay for. Repeatable.")
+            .takes("AdmissionRevocation", true, &json!({"userId": "a-buyer"}))
+            .answers(200, "RevokedAdmission", "It is revoked", &json!({"showId": SHOW_ID, "userId": "a-buyer"})),
         own("POST /v1/shows/{showId}/refunds", "giveBack", "Give part of a booking's money back; its seats stay sold")
             .about("Once for each `Idempotency-Key`. The money is owed from this moment and given back within minutes.")
             .keyed(true)

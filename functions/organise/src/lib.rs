@@ -1,5 +1,6 @@
 //! `organise`: venues with their plans, events, shows, house seats, sales figures and money, for organisers.
 
+mod admissions;
 mod blocks;
 mod check;
 mod codes;
@@ -78,6 +79,7 @@ async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
         "POST /v1/shows/{showId}/blocks" => blocks::change(app, call).await,
         "POST /v1/shows/{showId}/codes" => codes::create(app, call).await,
         "GET /v1/shows/{showId}/codes" => codes::list(app, call).await,
+        "POST /v1/shows/{showId}/queue/revocations" => admissions::revoke(app, call).await,
         "POST /v1/shows/{showId}/refunds" => refunds::give_back(app, call).await,
         "GET /v1/shows/{showId}/cancellation" => refunds::progress(app, call).await,
         "GET /v1/shows/{showId}/sales" => sales::read(app, call).await,

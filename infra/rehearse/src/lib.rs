@@ -15,6 +15,7 @@ mod options;
 mod person;
 mod play;
 pub mod progress;
+mod record;
 pub mod report;
 mod site;
 mod turn;
@@ -47,6 +48,8 @@ const DOORS: Duration = Duration::from_secs(1);
 const LAST_CALLS: Duration = Duration::from_secs(90);
 /// Where the history is kept.
 pub const HISTORY_FILE: &str = "history.jsonl";
+/// Where the draw is kept, for whoever wants to compute it again.
+pub const DRAW_FILE: &str = "draw.json";
 
 /// What a rehearsal leaves behind.
 pub struct Rehearsal {
@@ -90,6 +93,10 @@ pub async fn rehearse(options: &Options, progress: &dyn Progress) -> Result<Rehe
         _ => None,
     };
     let history = world.site.recorder.finish(stage, end)?;
+    if let Some(record) = record::draw_record(&history, &world.tokens) {
+        let text = serde_json::to_string(&record).map_err(|why| why.to_string())?;
+        std::fs::write(options.directory.join(DRAW_FILE), text).map_err(told)?;
+    }
     Ok(Rehearsal { history, reads: world.copies.reads(), meter, bots })
 }
 

@@ -116,6 +116,10 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let right = print_proof(&verdicts);
     println!("\nreport:  {}", file.display());
     println!("history: {}", options.directory.join(rehearse::HISTORY_FILE).display());
+    if rehearsal.history.stage.gated {
+        let draw = options.directory.join(rehearse::DRAW_FILE);
+        println!("draw:    cargo xtask verify-draw --record {}", draw.display());
+    }
     Ok(right)
 }
 

@@ -9,7 +9,7 @@
 //!   are, as text;
 //! - whose turn is not behind `serving` is served.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{collections::HashSet, fmt::Write as _, fs, path::PathBuf};
 
 use clap::Args;
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,7 +27,7 @@ const PRINTED_MAX: usize = 50;
 #[derive(Args)]
 pub(crate) struct VerifyDraw {
     /// A running Usher: `http://127.0.0.1:3000`.
-    #[arg(long, required_unless_present = "state", conflicts_with = "state")]
+    #[arg(long, required_unless_present_any = ["state", "record"], conflicts_with = "state")]
     url: Option<String>,
     /// What `GET /v1/shows/{showId}/queue` answered, in a file, in place of asking now.
     #[arg(long)]
@@ -36,7 +36,7 @@ pub(crate) struct VerifyDraw {
     #[arg(long)]
     commitment: Option<String>,
     /// The show.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "record", default_value = "")]
     show: String,
     /// A buyer's user id and place with a space between: `ada 0-1795359600123-…`. Again for each.
     #[arg(long = "place", value_name = "USER PLACE")]
@@ -48,6 +48,10 @@ pub(crate) struct VerifyDraw {
     /// The lines of the file are in the order of admission.
     #[arg(long, requires = "file")]
     in_order: bool,
+    /// The record that a rehearsal leaves of its draw: everybody's place, who was let in, and what the room told, first and
+    /// last. Nothing else is needed then.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "state", "show", "commitment", "places", "file"])]
+    record: Option<PathBuf>,
 }
 
 /// What a room tells.
@@ -67,6 +71,11 @@ struct Claimed {
 
 /// Checks all of it. An error says what is wrong.
 pub(crate) fn verify_draw(arguments: &VerifyDraw) -> Result<(), String> {
+    if let Some(file) = &arguments.record {
+        let text = fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?;
+        print!("{}", verify_record(&text)?);
+        return Ok(());
+    }
     let state = match (&arguments.state, &arguments.url) {
         (Some(file), _) => fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?,
         (None, Some(url)) => {
@@ -95,6 +104,30 @@ pub(crate) fn verify_draw(arguments: &VerifyDraw) -> Result<(), String> {
     }
     print!("{}", table(&told.serving, turns));
     Ok(())
+}
+
+/// Of what a rehearsal leaves: every place is its user's own, the secret is what was committed to, and whoever was let in
+/// is served.
+fn verify_record(text: &str) -> Result<String, String> {
+    let record: Value = serde_json::from_str(text).map_err(|why| format!("the record is not JSON: {why}"))?;
+    let no_record = || "not the record of a draw".to_owned();
+    let told = Told::read(&record["room"].to_string())?;
+    told.check(Some(record["commitment"].as_str().ok_or_else(no_record)?))?;
+    let places = record["places"].as_object().ok_or_else(no_record)?.iter();
+    let claimed = places.map(|(user, place)| Claimed::read(&format!("{user} {}", place.as_str().unwrap_or_default())));
+    let show = record["show"].as_str().ok_or_else(no_record)?;
+    let turns = turns(&told.secret, show, &claimed.collect::<Result<Vec<_>, _>>()?)?;
+    let served: HashSet<&str> =
+        turns.iter().filter(|(turn, _)| *turn <= told.serving).map(|(_, user)| user.as_str()).collect();
+    let admitted = record["admitted"].as_array().ok_or_else(no_record)?;
+    if let Some(user) = admitted.iter().find(|user| !user.as_str().is_some_and(|user| served.contains(user))) {
+        return Err(format!("{user} was let in, and their turn has not come"));
+    }
+    let (commitment, admitted) = (&told.commitment, admitted.len());
+    Ok(format!(
+        "the secret is what was committed to: {commitment}\n{admitted} people were let in, each of them served\n{}",
+        table(&told.serving, turns)
+    ))
 }
 
 impl Told {
@@ -252,6 +285,30 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("served") && lines[0].ends_with("ada") && lines[1].contains("waits"), "{text}");
         assert_eq!(lines[2], "1 of 2 are served");
+    }
+
+    #[test]
+    fn a_record_of_a_rehearsal_is_checked_as_a_whole() {
+        let record = |commitment: &str, user: &str, serving: &str, admitted: &[&str]| {
+            let room = json!({"commitment": COMMITMENT, "serving": serving, "secret": secret()});
+            let record = json!({
+                "show": SHOW, "commitment": commitment, "room": room, "places": {user: ADA}, "admitted": admitted,
+            });
+            verify_record(&record.to_string())
+        };
+        let right = record(COMMITMENT, "ada", ADAS_TURN, &["ada"]).unwrap();
+        assert!(right.contains("1 people were let in") && right.ends_with("1 of 1 are served\n"), "{right}");
+        let ahead = "0-0000000000000-00000000000000000000000000000000";
+        assert!(record(COMMITMENT, "ada", ahead, &[]).unwrap().ends_with("0 of 1 are served\n"));
+        for (wrong, why) in [
+            (record(&"00".repeat(32), "ada", ADAS_TURN, &[]), "before the opening"),
+            (record(COMMITMENT, "bob", ADAS_TURN, &[]), "is not a place of bob"),
+            (record(COMMITMENT, "ada", ahead, &["ada"]), "their turn has not come"),
+            (record(COMMITMENT, "ada", ADAS_TURN, &["eve"]), "was let in"),
+            (verify_record("{}"), "not a room's state"),
+        ] {
+            assert!(wrong.unwrap_err().contains(why), "{why}");
+        }
     }
 
     #[test]

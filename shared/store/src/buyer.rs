@@ -84,11 +84,6 @@ pub(crate) fn admit(admission: &Admission) -> Update {
         .set("#o = if_not_exists(#t, :none)", &[("#o", ADMITTED_WITH), ("#t", TOTAL)], [(":none", n(0))])
 }
 
-/// Takes the buyer's admission away.
-pub(crate) fn revoke() -> Update {
-    Update::default().remove("#a", &[("#a", ADMISSION)]).remove("#e", &[("#e", ADMITTED_UNTIL)])
-}
-
 /// Counts `booking` out again.
 pub(crate) fn count_out(booking: BookingId, places: u32) -> Update {
     let id = booking.to_string();

@@ -368,9 +368,12 @@ async fn a_claim_demands_the_admission_in_its_own_transaction() {
     admitted(&store, "ada", 5).await;
     refused(&Terms::under(6, AdmissionId(4), now)).await;
     refused(&Terms::under(6, AdmissionId(5), admission(5).expires_at)).await;
-    store.revoke_admission(show(), &user("ada")).await.unwrap();
-    refused(&terms).await;
-    store.revoke_admission(show(), &user("nobody")).await.unwrap();
+    for _ in 0..2 {
+        assert!(store.revoke_admission(show(), &user("ada")).await.unwrap());
+        refused(&terms).await;
+    }
+    assert!(!store.revoke_admission(show(), &user("nobody")).await.unwrap());
+    assert_eq!(store.tally(show(), &user("nobody")).await.unwrap(), domain::hold::Tally::default());
     // Back, by another turn.
     assert_eq!(store.grant(show(), &user("ada"), &admission(6), 1).await.unwrap(), Granted::Yes);
     refused(&terms).await;
@@ -405,6 +408,37 @@ async fn completed_admissions_are_spent() {
     assert_eq!(store.grant(show(), &user("ada"), &admission(7), 3).await.unwrap(), Granted::Yes);
     let terms = Terms::under(6, AdmissionId(7), now);
     assert_eq!(store.claim(&second, &terms).await.unwrap(), Claimed::Won);
+}
+
+/// The confirmation's write may be lost, applied unheard, or made twice: the admission is spent when the seats are sold, and
+/// only then, and a later admission never.
+#[tokio::test]
+async fn an_admission_is_spent_with_its_sale_or_not_at_all_however_often_it_is_confirmed() {
+    for (fault, times, patient) in troubles() {
+        let (engine, store) = open().await;
+        let now = sale::held_at();
+        admitted(&store, "ada", 5).await;
+        let booking = domain::booking::Booking { admission: Some(AdmissionId(5)), ..sale::booking() };
+        assert_eq!(store.claim(&booking, &Terms::under(6, AdmissionId(5), now)).await.unwrap(), Claimed::Won);
+        let paying = store.start_payment(&booking, now).await.unwrap().unwrap();
+        let careless = if patient { store.clone() } else { table::impatient_store(&engine) };
+        engine.set_fault(Some(writes(fault, times)));
+        let answer = careless.confirm(&paying, None, now).await;
+        engine.set_fault(None);
+        let case = format!("{fault:?} ×{times} patient {patient}: {answer:?}");
+        let is_sold = async || {
+            let found = store.booking(booking.id).await.unwrap().unwrap();
+            found.status == domain::booking::Status::Confirmed
+        };
+        let is_spent = async || store.tally(show(), &user("ada")).await.unwrap().spent;
+        assert_eq!(is_spent().await, is_sold().await, "{case}");
+        assert!(is_sold().await || !matches!(answer, Ok(Some(_))), "{case}");
+        let again = store.confirm(&paying, None, now).await;
+        assert!(again.is_ok() && is_sold().await && is_spent().await, "{case}, then {again:?}");
+        assert_eq!(store.grant(show(), &user("ada"), &admission(7), 1).await.unwrap(), Granted::Yes, "{case}");
+        let late = store.confirm(&paying, None, now).await;
+        assert!(late.is_ok() && !is_spent().await, "{case}: the later admission is another, {late:?}");
+    }
 }
 
 mod budgets {

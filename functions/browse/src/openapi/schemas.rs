@@ -412,6 +412,8 @@ fn organisers() -> Named {
         ("ShowChange", described(command(&change), "What is left out stays as it is.")),
         ("CodesCommand", codes_command()),
         ("CodePage", code_page()),
+        ("AdmissionRevocation", command(&[("userId", text())])),
+        ("RevokedAdmission", object(&[("showId", schema("ShowId")), ("userId", text())])),
         ("RefundCommand", command(&[("bookingId", schema("BookingId")), ("amount", schema("Money"))])),
         ("Cancellation", cancellation()),
         ("BlockCommand", blocks(true)),

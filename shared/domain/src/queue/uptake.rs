@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::{admission::age_ms, crowd::Crowd};
 
-/// The ages that are told apart, by where each begins, in milliseconds; the last one ends with the admission.
-const AGES_MS: [i64; 7] = [0, 15_000, 30_000, 60_000, 120_000, 240_000, 600_000];
+/// The ages that are told apart, by where each begins and the last one ends, in milliseconds. Whoever is older is reckoned
+/// with for as long again as the last one lasts: places are not kept for what somebody may do much later.
+const AGES_MS: [i64; 7] = [0, 15_000, 30_000, 60_000, 120_000, 240_000, 360_000];
 const AGES: usize = AGES_MS.len() - 1;
 /// A whole: shares and chances are in millionths.
 pub(crate) const WHOLE: u64 = 1_000_000;
@@ -24,8 +25,9 @@ const ONE: u64 = 1_000;
 const PRIOR: [u64; AGES] = [500, 1_000, 1_000, 1_000, 500, 0];
 /// That many people's worth of measuring outweighs what is assumed.
 const PRIOR_PEOPLE: u64 = 4;
-/// People of one age who are remembered, at most: then older ones count half.
-const PEOPLE_MAX: u64 = 200;
+/// People of one age who are remembered, at most: then older ones count half. Few, so that a crowd that has changed its ways
+/// is seen to in seconds: the larger it is, the sooner.
+const PEOPLE_MAX: u64 = 50;
 /// Once so many of a thousand have taken, whoever is left takes no more readily than people did a little earlier.
 const FALLING_FROM: u64 = 400;
 
@@ -112,7 +114,7 @@ impl Uptake {
         places.clamp(*PLACES_PER_TAKE.start(), *PLACES_PER_TAKE.end())
     }
 
-    /// By age, the chance that somebody who holds nothing takes places before their admission is over.
+    /// By age, the chance that somebody who holds nothing takes places.
     fn chances(&self) -> [u64; AGES] {
         let mut stays = [WHOLE; AGES];
         let (mut left, mut before) = (WHOLE, None);
@@ -177,13 +179,14 @@ mod tests {
 
     #[test]
     fn chances_are_what_was_seen_and_until_then_what_is_assumed() {
-        let cases: [(&str, &[(i64, u64)], [u64; AGES]); 6] = [
+        type Case<'a> = (&'a str, &'a [(i64, u64)], [u64; AGES]);
+        let cases: [Case<'_>; 6] = [
             ("nobody yet: most take their time", &[], [92, 91, 83, 66, 33, 0]),
-            ("eighty at once", &[(2, 80), (14, 80)], [97, 91, 83, 66, 33, 0]),
-            ("and nobody after them", &[(2, 80), (60, 80)], [73, 20, 7, 4, 2, 0]),
-            ("nobody for half a minute", &[(30, 0)], [79, 79, 78, 66, 33, 0]),
-            ("slowly", &[(20, 10), (40, 40), (80, 80), (119, 80)], [81, 80, 78, 68, 33, 0]),
-            ("nobody ever", &[(599, 0)], [14, 12, 9, 5, 1, 0]),
+            ("eighty at once", &[(2, 80), (14, 80)], [96, 91, 83, 66, 33, 0]),
+            ("and nobody after them", &[(2, 80), (60, 80)], [66, 20, 7, 4, 2, 0]),
+            ("nobody for half a minute", &[(30, 0)], [75, 74, 72, 56, 33, 0]),
+            ("slowly", &[(20, 10), (40, 40), (80, 80), (119, 80)], [81, 80, 77, 69, 33, 0]),
+            ("nobody ever", &[(599, 0)], [25, 23, 16, 10, 3, 0]),
         ];
         let told = cases.map(|(what, takes, _)| (what, takes, percent(&watched(takes))));
         assert_eq!(told, cases);

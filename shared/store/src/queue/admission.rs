@@ -12,7 +12,7 @@ use domain::{
 
 use crate::{
     Store, buyer,
-    codec::{Item, key_of, n},
+    codec::{Item, PK, key_of, n},
     expression::Update,
     keys::Key,
     transact::{Ended, Transaction},
@@ -128,13 +128,15 @@ impl Store {
         }
     }
 
-    /// Takes a buyer's admission away: claims that are made under it fail from now on.
+    /// Takes a buyer's newest admission away, by spending it: claims under it fail from now on, and its place is not
+    /// exchanged again. Whether there was one. Twice is once.
     ///
     /// # Errors
-    /// The table's.
-    pub async fn revoke_admission(&self, show: ShowId, user: &UserId) -> Result<(), StoreError> {
-        let change = buyer::revoke().require("attribute_exists(#pk)", &[("#pk", crate::codec::PK)], []);
-        self.update_if(&Key::Buyer(show, user.clone()), change).await.map(drop)
+    /// The table's; after `Ambiguous`, revoking again is harmless.
+    pub async fn revoke_admission(&self, show: ShowId, user: &UserId) -> Result<bool, StoreError> {
+        let Some(admission) = self.tally(show, user).await?.admission else { return Ok(false) };
+        let there = Update::default().require("attribute_exists(#pk)", &[("#pk", PK)], []);
+        self.update_if(&Key::Buyer(show, user.clone()), buyer::spend(there, admission.id)).await
     }
 
     /// Raises the show's permits to `granted` in all, and forgets what is over. `counters` is what was read; none is ever

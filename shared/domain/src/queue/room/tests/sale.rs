@@ -273,7 +273,7 @@ fn abandoned_sessions_do_not_stall_admission() {
     let mut sale = Sale::new(crowd(3_000, 1_500, Manners { leave: 90, ..PROMPT }, 3), 80, 1_000);
     let seconds = sale.play(1_000, 3_600);
     assert_eq!(sale.sold, 80);
-    assert!(seconds < 900 && sale.still_ms_max < 120_000, "{seconds} s, {} ms", sale.still_ms_max);
+    assert!(seconds < 1_500 && sale.still_ms_max < 120_000, "{seconds} s, {} ms", sale.still_ms_max);
 }
 
 /// A rehearsal sold 75 of 80 places in four minutes: those who had left counted for minutes as if they still chose, and
@@ -285,6 +285,24 @@ fn regression_the_last_places_are_not_kept_for_those_who_have_left() {
         let seconds = sale.play(1_000, 240);
         assert_eq!((sale.sold, sale.free), (80, 0), "seed {seed}");
         assert!(sale.still_ms_max <= 75_000, "seed {seed}: {} ms of {seconds} s", sale.still_ms_max);
+    }
+}
+
+/// On a busy machine people needed three minutes to take; when they were through, 189 places were kept for two and a half
+/// minutes for the thousand who had left, while 13,452 waited.
+#[test]
+fn regression_a_large_crowd_that_has_left_is_forgotten_in_seconds() {
+    let slowly = Manners { shops_ms: (20_000, 180_000), pays_ms: (1_000, 20_000), ..REHEARSED };
+    for seed in 1..=3 {
+        let mut sale = Sale::new(crowd(20_000, 12_000, slowly, seed), 5_000, 10_000);
+        sale.play(1_000, 420);
+        for person in &mut sale.people {
+            person.conduct = if person.state == State::Waiting { person.conduct } else { Conduct::Leaves };
+        }
+        (sale.free, sale.still_ms, sale.still_ms_max) = (sale.free.max(189), 0, 0);
+        let seconds = sale.play(1_000, 1_800);
+        assert!(sale.still_ms_max <= 60_000, "seed {seed}: {} ms of {seconds} s", sale.still_ms_max);
+        assert_eq!(sale.free, 0, "seed {seed}");
     }
 }
 
