@@ -3,6 +3,7 @@
 use crate::{
     crash::{Crash, crash},
     dynamodb_local::dynamodb_local,
+    e2e::{E2e, e2e},
     fuzz::{Fuzz, fuzz},
     run::{run, run_with},
     schemathesis::{Schemathesis, schemathesis},
@@ -28,6 +29,7 @@ pub(crate) fn ci() -> Result<(), String> {
         .and_then(|()| crash(&Crash::OF_CI))
         .and_then(|()| fuzz(&Fuzz::OF_CI))
         .and_then(|()| template())
+        .and_then(|()| e2e(&E2e::default()))
         .and_then(|()| cargo_deny());
     denied.map(|()| println!("\nevery gate passed"))
 }
