@@ -280,7 +280,7 @@ async fn counters_of_many_at_once_lose_nobody() {
     }
     let counted = store.admissions(show()).await.unwrap();
     assert_eq!(counted.len(), 6);
-    assert!(counted.iter().all(|part| part.buckets[&20] == (20, 0)));
+    assert!(counted.iter().all(|part| part.buckets[&40] == (20, 0)));
 }
 
 #[tokio::test]

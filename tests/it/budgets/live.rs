@@ -54,7 +54,7 @@ async fn however_many_look_at_a_section_an_instance_reads_it_once() {
     stage.sell(0).await;
     let settings = Settings::new([]);
     let app = Arc::new(browse::App::new(&settings, stage.store.clone(), Arc::new(ManualClock::at(sale::held_at()))));
-    let looks = || {
+    let looks = async {
         let looks = (0..READERS).map(|_| {
             let event = Recorded::http("browse.get-section-availability").path("sectionId", "block-00").text();
             let app = Arc::clone(&app);
@@ -63,9 +63,9 @@ async fn however_many_look_at_a_section_an_instance_reads_it_once() {
                 assert_eq!(browse::handle(&app, request).await.status(), 200);
             })
         });
-        futures::future::join_all(looks.collect::<Vec<_>>())
+        futures::future::join_all(looks.collect::<Vec<_>>()).await
     };
-    let (answers, keys) = reads(&stage.engine, looks()).await;
+    let (answers, keys) = reads(&stage.engine, looks).await;
     assert!(answers.into_iter().all(|answer| answer.is_ok()));
     let maps: u64 = keys.iter().filter(|(key, _)| key.starts_with("AVAIL#")).map(|(_, reads)| reads).sum();
     assert!(maps > 0, "{keys:?}");
