@@ -39,6 +39,10 @@ const STALE_AFTER: SignedDuration = SignedDuration::from_secs(6);
 /// let in at a time.
 const PLACES_OF_A_NEWCOMER_MIN: u64 = WHOLE / 5;
 
+/// While something is free, somebody is let in at least this often, whatever is expected of those who are in: they may all
+/// have left, and the last seats of a show must not wait until that shows.
+const LULL_MAX_MS: i64 = 10_000;
+
 /// How long the recent past is over which the pace is measured.
 const PACE_WINDOW_MS: i64 = 60_000;
 /// How far apart the marks are that it is measured between.
@@ -213,8 +217,8 @@ impl Room {
     /// table takes one.
     ///
     /// So many are let in that those who were let in before and those who were just called will take what is free, going
-    /// by [how readily](Uptake) people took so far; never so many that more would be alive than the show allows; and nobody
-    /// while there is nothing to sell. Those who hold places are counted by their places. Those who were called and do not
+    /// by [how readily](Uptake) people took so far, and one where nobody was for a while; never so many that more would be
+    /// alive than the show allows; and nobody while there is nothing to sell. Those who hold places are counted by their places. Those who were called and do not
     /// come fade away, half of them in ten seconds; whoever came and left is not waited for once it shows.
     #[must_use]
     pub fn tick(&self, show: &Show, seen: &Seen<'_>, now: Timestamp) -> Ticked {
@@ -260,7 +264,7 @@ impl Room {
         if self.marks.is_empty() {
             self.marks.push((now_ms, served));
         }
-        let people = if sells(show, now) { self.wanted(seen, crowd, now_ms) } else { 0 };
+        let people = if sells(show, now) { self.wanted(seen, crowd, served, now_ms) } else { 0 };
         let to = if people > 0 {
             self.line(draw).advance(self.serving, people, self.newest_ms, now_ms)
         } else {
@@ -272,14 +276,21 @@ impl Room {
         self.mark(now_ms, now_served);
     }
 
-    /// How many more to let in.
-    fn wanted(&self, seen: &Seen<'_>, crowd: &Crowd, now_ms: i64) -> u64 {
+    /// How many more to let in, after those who are `served`.
+    fn wanted(&self, seen: &Seen<'_>, crowd: &Crowd, served: u64, now_ms: i64) -> u64 {
         let of_a_newcomer = self.uptake.of_a_newcomer().max(PLACES_OF_A_NEWCOMER_MIN);
         let spoken_for = self.uptake.of(crowd, now_ms) + self.expected * of_a_newcomer;
         let nobodys = (seen.free * WHOLE).saturating_sub(spoken_for);
-        let by_inventory = (nobodys / of_a_newcomer).div_ceil(2).max(u64::from(nobodys > 0));
+        let is_due = nobodys > 0 || seen.free > 0 && self.lull_ms(served, now_ms) >= LULL_MAX_MS;
+        let by_inventory = (nobodys / of_a_newcomer).div_ceil(2).max(u64::from(is_due));
         let by_bound = u64::from(seen.bound).saturating_sub(self.live + self.expected);
         by_inventory.min(by_bound)
+    }
+
+    /// How long nobody was called.
+    fn lull_ms(&self, served: u64, now_ms: i64) -> i64 {
+        let since = self.marks.iter().rev().take_while(|(_, then)| *then == served).last();
+        since.map_or(0, |(since_ms, _)| now_ms - since_ms)
     }
 
     /// Remembers how many are served by now, and forgets what is more than a minute ago.
