@@ -316,8 +316,8 @@ impl Store {
         let call = call
             .update_expression(update)
             .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values));
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(inner)) if is_refused(inner.err()) => Ok(false),

@@ -88,8 +88,8 @@ impl Update {
         self.with(names, values)
     }
 
-    /// Update expression, condition expression, names, values.
-    pub(crate) fn render(self) -> (String, String, Names, Values) {
+    /// Update expression, condition expression, names, values. DynamoDB refuses names and values that are there and empty.
+    pub(crate) fn render(self) -> (String, String, Option<Names>, Option<Values>) {
         let mut update = Vec::new();
         for (verb, actions) in
             [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes)]
@@ -98,6 +98,21 @@ impl Update {
                 update.push(format!("{verb} {}", actions.join(", ")));
             }
         }
-        (update.join(" "), self.conditions.join(" AND "), self.names, self.values)
+        let names = Some(self.names).filter(|names| !names.is_empty());
+        let values = Some(self.values).filter(|values| !values.is_empty());
+        (update.join(" "), self.conditions.join(" AND "), names, values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_without_names_or_values_brings_none() {
+        let (update, condition, names, values) =
+            Update::default().require("attribute_not_exists(PK)", &[], []).render();
+        assert_eq!((update.as_str(), condition.as_str()), ("", "attribute_not_exists(PK)"));
+        assert_eq!((names, values), (None, None));
     }
 }

@@ -79,8 +79,8 @@ impl Transaction {
             .set_key(Some(key_attributes(key)))
             .update_expression(update)
             .set_condition_expression(Some(condition).filter(|condition| !condition.is_empty()))
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
             .map_err(|why| StoreError::Corrupt(why.to_string()))?;
@@ -96,8 +96,8 @@ impl Transaction {
             .table_name(TABLE)
             .set_key(Some(key_attributes(key)))
             .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
             .map_err(|why| StoreError::Corrupt(why.to_string()))?;

@@ -259,9 +259,7 @@ impl Store {
         let (update, condition, names, values) = change.render();
         let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
         let call = call.update_expression(update).condition_expression(condition);
-        let call = call
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values((!values.is_empty()).then_some(values));
+        let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(inner))
