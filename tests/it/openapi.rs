@@ -503,6 +503,9 @@ async fn give_back_and_call_off(stage: &Stage, contract: &Contract) {
     let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
     let dora = stage.buyer("dora");
     let booking = dora.buy(&[seat("D", 1)]).await;
+    // Money that is only reserved cannot be given back.
+    let tickets = format!("/v1/bookings/{}/tickets", id(&booking));
+    eventually("the capture", async || (dora.get(&tickets).await.status == 200).then_some(())).await;
     let (route, part) = (
         "POST /v1/shows/{showId}/refunds",
         json!({"bookingId": id(&booking), "amount": {"amountMinor": 100, "currency": "INR"}}),

@@ -72,7 +72,10 @@ async fn call_off(person: &Person) {
     let path = format!("/v1/shows/{}", sale::show().id);
     for _ in 0..2 * TRIES_MAX {
         let answer = person.call("PATCH", &path, None, &json!({"status": "CANCELLED"}), Asked::CallOff).await;
-        if matches!(answer, Answer::Refused { .. }) || answer == Answer::Done {
+        if answer == Answer::Done {
+            return person.world.witness().note_called_off();
+        }
+        if matches!(answer, Answer::Refused { .. }) {
             return;
         }
         person.think(THINK_MS_MAX).await;

@@ -70,6 +70,8 @@ pub(crate) struct Seen {
     given_back: BTreeSet<BookingId>,
     /// The organiser asked to call the show off.
     is_called_off: bool,
+    /// And was told that it is.
+    pub(crate) is_known_called_off: bool,
     /// What buyers have to be told of, in order.
     pub(crate) events: Vec<Event>,
     /// Writes so far.
@@ -138,6 +140,11 @@ impl Witness {
     /// The organiser asks to call the show off.
     pub(crate) fn note_call_off(&self) {
         self.seen().is_called_off = true;
+    }
+
+    /// The organiser knows that the show is called off.
+    pub(crate) fn note_called_off(&self) {
+        self.seen().is_known_called_off = true;
     }
 
     /// Something is not as it must be.

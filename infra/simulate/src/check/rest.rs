@@ -21,6 +21,9 @@ pub(crate) fn unrest(world: &World, shelf: &Shelf, postbox: &Postbox) -> Vec<Str
         if booking.status == Status::Pending || booking.due_at.is_some() {
             left.push(format!("{id} is {:?} and due at {:?}", booking.status, booking.due_at));
         }
+        if booking.status == Status::Confirmed && seen.is_known_called_off {
+            left.push(format!("{id} is CONFIRMED for a show that was called off"));
+        }
         if booking.owes_refund() {
             left.push(format!("{id} is owed a refund"));
         }
