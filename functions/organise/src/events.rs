@@ -1,13 +1,11 @@
 //! Events.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    Error, Refusal, Timestamp,
+    Error,
     catalogue::{Category, Event},
     ids::EventId,
-    time::{from_millis, millis},
 };
-use edge::{Call, Reply, catalogue::EventView, http::BODY_BYTES_MAX};
+use edge::{Call, Reply, catalogue::EventView, cursor, http::BODY_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -57,38 +55,9 @@ pub(crate) async fn create(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) async fn own(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     let caller = organiser(call)?;
     let limit = call.limit(LIMIT_DEFAULT)?;
-    let after = call.query("cursor").map(read_cursor).transpose()?;
+    let after = call.query("cursor").map(cursor::read).transpose()?;
     let (events, next) = app.store.events_of(&caller.user, after, limit).await?;
     let events: Vec<EventView> = events.iter().map(EventView::new).collect();
-    let cursor = next.map(|(created, event)| write_cursor(created, event));
+    let cursor = next.map(|(created, event)| cursor::write(created, event));
     Ok(Reply::json(200, &json!({"events": events, "nextCursor": cursor})))
-}
-
-/// A cursor only says where to go on among the caller's own events: a forged one shows nothing else.
-fn write_cursor(created: Timestamp, event: EventId) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{event}", millis(created)))
-}
-
-fn read_cursor(text: &str) -> Result<(Timestamp, EventId), Refusal> {
-    let parse = || {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (created, event) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
-        Some((from_millis(created.parse().ok()?)?, event.parse().ok()?))
-    };
-    parse().ok_or_else(|| Refusal::BadRequest("cursor is not one of ours".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_round_trips_and_nonsense_is_refused() {
-        let at = from_millis(1_800_000_000_123).unwrap();
-        let event: EventId = "evt_01990000000070008000000000000002".parse().unwrap();
-        assert_eq!(read_cursor(&write_cursor(at, event)), Ok((at, event)));
-        for text in ["", "!", "AAAA", &URL_SAFE_NO_PAD.encode("99999999999999999999:evt_1")] {
-            assert!(read_cursor(text).is_err(), "{text}");
-        }
-    }
 }

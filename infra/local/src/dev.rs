@@ -10,7 +10,7 @@ use axum::{
 use domain::time::Clock;
 use jsonwebtoken::{EncodingKey, Header};
 use outbound::{files::Files as _, local::LocalFiles};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use store::Store;
 
@@ -76,21 +76,7 @@ pub(crate) async fn token(State(tokens): State<Arc<Tokens>>, body: Bytes) -> Res
 
 /// `POST /dev/reconcile {"scope","again"?}` answers the report, as the function would.
 pub(crate) async fn reconcile(State(handler): State<EventHandler>, body: Bytes) -> Response<Body> {
-    let order = serde_json::from_slice::<reconcile::Order>(&body).and_then(|_| serde_json::from_slice(&body));
-    let order: Value = match order {
-        Ok(order) => order,
-        Err(why) => {
-            let why = format!("the body is not valid: {why}");
-            return problem(StatusCode::BAD_REQUEST, "bad-request", &why, "dev");
-        }
-    };
-    match handler(order).await {
-        Ok(report) => content("application/json", report.to_string().into_bytes()),
-        Err(why) => {
-            tracing::error!("reconciliation failed: {why}");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "it cannot be reconciled now", "dev")
-        }
-    }
+    carry_out::<reconcile::Order>(&handler, &body, "it cannot be reconciled now").await
 }
 
 /// Whether anything new may begin.
@@ -122,7 +108,12 @@ pub(crate) async fn read_only(State(store): State<Store>, body: Bytes) -> Respon
 
 /// `POST /dev/reproject {"showId"}` answers what was rebuilt, as the function would.
 pub(crate) async fn reproject(State(handler): State<EventHandler>, body: Bytes) -> Response<Body> {
-    let order = serde_json::from_slice::<project::Order>(&body).and_then(|_| serde_json::from_slice(&body));
+    carry_out::<project::Order>(&handler, &body, "it cannot be rebuilt now").await
+}
+
+/// Hands an operator's order to its function, and answers what that reports.
+async fn carry_out<Order: DeserializeOwned>(handler: &EventHandler, body: &Bytes, failed: &str) -> Response<Body> {
+    let order = serde_json::from_slice::<Order>(body).and_then(|_| serde_json::from_slice(body));
     let order: Value = match order {
         Ok(order) => order,
         Err(why) => {
@@ -133,8 +124,8 @@ pub(crate) async fn reproject(State(handler): State<EventHandler>, body: Bytes) 
     match handler(order).await {
         Ok(report) => content("application/json", report.to_string().into_bytes()),
         Err(why) => {
-            tracing::error!("a map is not rebuilt: {why}");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "it cannot be rebuilt now", "dev")
+            tracing::error!("{failed}: {why}");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", failed, "dev")
         }
     }
 }

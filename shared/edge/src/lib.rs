@@ -7,6 +7,7 @@ pub mod auth;
 pub mod availability;
 mod aws;
 pub mod catalogue;
+pub mod cursor;
 pub mod guard;
 pub mod http;
 mod limit;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    error::SdkError, operation::update_item::UpdateItemError, primitives::Blob, types::AttributeValue,
-};
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{
     StoreError, Timestamp,
     availability::{Counts, PackedRow, SeatState, SectionAvailability, count, pack},
@@ -20,8 +18,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use crate::{
     Store,
     cache::ShowAvailability,
-    call::write_failed,
-    codec::{Item, key_attributes, key_of, n, s},
+    codec::{Item, key_of, n, s},
     expression::Update,
     keys::Key,
     plan::PlanOverview,
@@ -282,7 +279,7 @@ impl Store {
             Some(shown) => change.require("#r.#q = :q", &[("#q", SEQUENCE)], [(":q", s(padded(&shown.sequence)))]),
             None => change.require("attribute_not_exists(#r)", &[], []),
         };
-        self.update_section(show, section, change).await
+        self.update_if(&Key::Availability(show, section.clone()), change).await
     }
 
     /// Replaces a row, unless it was already written from the same stream position or a later one. Whether it was
@@ -305,24 +302,7 @@ impl Store {
             .set("#u = :u", &[("#u", CHANGED_AT)], [(":u", n(millis(changed_at)))])
             .add("#v :one", &[("#v", VERSION)], [(":one", n(1))])
             .require("(attribute_not_exists(#r) OR #r.#q < :q)", &[("#q", SEQUENCE)], [(":q", s(&sequence))]);
-        self.update_section(show, section, change).await
-    }
-
-    /// Whether the change's condition held.
-    async fn update_section(&self, show: ShowId, section: &SectionId, change: Update) -> Result<bool, StoreError> {
-        let (update, condition, names, values) = change.render();
-        let key = key_attributes(&Key::Availability(show, section.clone()));
-        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key));
-        let call = call
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(inner)) if is_refused(inner.err()) => Ok(false),
-            Err(error) => Err(write_failed(error)),
-        }
+        self.update_if(&Key::Availability(show, section.clone()), change).await
     }
 }
 
@@ -336,10 +316,6 @@ fn is_right(row: &Row, states: &BTreeMap<SeatName, SeatState>, shown: Option<&Pa
 fn row_value(packed: &PackedRow, sequence: &str) -> AttributeValue {
     let bits = AttributeValue::B(Blob::new(packed.bits.clone()));
     AttributeValue::M([(BITS.to_owned(), bits), (SEQUENCE.to_owned(), s(sequence))].into())
-}
-
-fn is_refused(error: &UpdateItemError) -> bool {
-    matches!(error, UpdateItemError::ConditionalCheckFailedException(_))
 }
 
 #[cfg(test)]

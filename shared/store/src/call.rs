@@ -1,7 +1,12 @@
-//! What the SDK's errors mean for us.
+//! What the SDK's errors mean for us, and the update of one item that may be refused.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::update_item::UpdateItemError,
+};
 use domain::StoreError;
+
+use crate::{Store, codec::key_attributes, expression::Update, keys::Key};
 
 /// Codes that mean "nothing was written, come back later".
 const BUSY: [&str; 5] = [
@@ -11,6 +16,25 @@ const BUSY: [&str; 5] = [
     "TransactionInProgressException",
     "ThrottlingError",
 ];
+
+impl Store {
+    /// Carries out a change of one item. `false` when its condition does not hold.
+    pub(crate) async fn update_if(&self, key: &Key, change: Update) -> Result<bool, StoreError> {
+        let (update, condition, names, values) = change.render();
+        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
+        let call = call.update_expression(update).condition_expression(condition);
+        let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(inner))
+                if matches!(inner.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(write_failed(error)),
+        }
+    }
+}
 
 fn text<E: ProvideErrorMetadata>(error: &E) -> String {
     format!("{}: {}", error.code().unwrap_or("unknown"), error.message().unwrap_or_default())

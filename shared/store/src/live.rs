@@ -3,11 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, DeleteRequest, PutRequest, Select, WriteRequest},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, Select, WriteRequest};
 use domain::{
     StoreError, Timestamp,
     ids::{ConnectionId, SectionId, ShowId},
@@ -173,7 +169,7 @@ impl Store {
                     [(":room", n(room))],
                 );
             }
-            if !self.update_live(&Key::Connection(connection.id.clone()), change).await? {
+            if !self.update_if(&Key::Connection(connection.id.clone()), change).await? {
                 return Ok(false);
             }
         }
@@ -218,7 +214,7 @@ impl Store {
             let names = gone.iter().map(ToString::to_string).collect();
             change = change.delete("#s :s", &[("#s", SECTIONS)], [(":s", AttributeValue::Ss(names))]);
         }
-        let open = self.update_live(&Key::Connection(connection.id.clone()), change).await?;
+        let open = self.update_if(&Key::Connection(connection.id.clone()), change).await?;
         connection.sections.retain(|section| !sections.contains(section));
         connection.counts = counts;
         Ok(open)
@@ -320,7 +316,7 @@ impl Store {
                 Some(promised) => change.require("#p = :was", &[], [(":was", n(millis(promised)))]),
                 None => change.require("attribute_not_exists(#p)", &[], []),
             };
-            match self.update_live(&Key::Promise(topic.clone()), change).await {
+            match self.update_if(&Key::Promise(topic.clone()), change).await {
                 // Where an answer was lost, nobody else may be keeping that promise: it is kept here, perhaps twice.
                 Ok(true) | Err(StoreError::Ambiguous(_)) => return Ok(Some(at)),
                 // Whoever was faster promised after this change was written: the next look sees it.
@@ -336,22 +332,6 @@ impl Store {
         let item = self.get_item(&Key::Promise(topic.clone()), true).await?;
         let until = item.as_ref().and_then(|item| item.get(UNTIL)?.as_n().ok()?.parse().ok());
         Ok(until.and_then(from_millis))
-    }
-
-    /// Whether the update's conditions held.
-    async fn update_live(&self, key: &Key, change: Update) -> Result<bool, StoreError> {
-        let (update, condition, names, values) = change.render();
-        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
-        let call = call
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(inner)) if is_refused(inner.err()) => Ok(false),
-            Err(error) => Err(write_failed(error)),
-        }
     }
 
     /// Puts and deletes, each by itself: what a failure leaves undone is not taken back.
@@ -372,8 +352,4 @@ impl Store {
         }
         Err(StoreError::Throttled)
     }
-}
-
-fn is_refused(error: &UpdateItemError) -> bool {
-    matches!(error, UpdateItemError::ConditionalCheckFailedException(_))
 }

@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    primitives::Blob,
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError, primitives::Blob, types::AttributeValue};
 use domain::{
     StoreError, Timestamp,
     ids::ShowId,
@@ -251,23 +246,6 @@ impl Store {
                 StoreError::Ambiguous(_) => Ok(()),
                 why => Err(why),
             },
-        }
-    }
-
-    /// Carries out a change of one item. `false` when its condition does not hold.
-    pub(super) async fn update_if(&self, key: &Key, change: Update) -> Result<bool, StoreError> {
-        let (update, condition, names, values) = change.render();
-        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
-        let call = call.update_expression(update).condition_expression(condition);
-        let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(inner))
-                if matches!(inner.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(write_failed(error)),
         }
     }
 }
