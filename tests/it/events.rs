@@ -11,7 +11,7 @@ pub(crate) const HTTP: [&str; 9] =
     ["bookings", "browse", "confirm", "hold", "organise", "queue", "scan", "waitlist", "webhook"];
 
 pub(crate) fn recorded() -> Vec<(String, PathBuf)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let directory = Path::new(env!("CHECKOUT")).join("events");
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let json = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let mut named: Vec<(String, PathBuf)> =
@@ -63,7 +63,7 @@ async fn every_recorded_event_goes_through_its_handler_twice() {
 #[test]
 fn every_function_has_a_recorded_event() {
     let recorded = recorded();
-    let functions = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions")).unwrap();
+    let functions = std::fs::read_dir(Path::new(env!("CHECKOUT")).join("functions")).unwrap();
     for function in functions {
         let function = function.unwrap().file_name().to_string_lossy().into_owned();
         assert!(recorded.iter().any(|(name, _)| name.starts_with(&format!("{function}."))), "{function}");

@@ -12,7 +12,7 @@ const NEVER: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ACTING: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"];
 
 fn parsed() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/edge/template.yaml");
+    let path = Path::new(env!("CHECKOUT")).join("infra/edge/template.yaml");
     template::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -18,7 +18,7 @@ struct Package {
 
 fn workspace() -> Vec<Package> {
     let mut cargo = Command::new(env!("CARGO"));
-    let cargo = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let cargo = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(env!("CHECKOUT"));
     let metadata: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
     metadata["packages"].as_array().unwrap().iter().map(package).collect()
 }

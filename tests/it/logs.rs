@@ -133,7 +133,7 @@ fn fields(source: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_field_that_a_function_logs_is_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CHECKOUT"));
     let docs = std::fs::read_to_string(root.join("docs/observability.md")).unwrap();
     let mut found = Vec::new();
     sources(&root.join("functions"), &mut found);
@@ -152,7 +152,7 @@ fn every_field_that_a_function_logs_is_documented() {
 
 #[test]
 fn every_alarm_of_the_template_is_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CHECKOUT"));
     let docs = std::fs::read_to_string(root.join("docs/observability.md")).unwrap();
     let template = testkit::template::parse(testkit::template::TEXT).unwrap();
     let resources = template["Resources"].as_object().unwrap().iter();

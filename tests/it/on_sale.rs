@@ -376,7 +376,7 @@ fn cents(nano: u64) -> String {
 #[tokio::test]
 async fn the_on_sale_on_paper_is_what_the_code_counts() {
     let counted = Box::pin(Counted::now()).await;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/on-sale.md");
+    let path = Path::new(env!("CHECKOUT")).join("docs/on-sale.md");
     let document = std::fs::read_to_string(path).unwrap();
     let room = Box::pin(Room::now(&counted)).await;
     let booking = [counted.table(), partitions(&counted), room.table()];
@@ -390,7 +390,7 @@ async fn the_on_sale_on_paper_is_what_the_code_counts() {
 /// The prices and assumptions that the document names are the ones that are reckoned with.
 #[test]
 fn every_link_and_number_of_the_prices_is_quoted() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/on-sale.md");
+    let path = Path::new(env!("CHECKOUT")).join("docs/on-sale.md");
     let document = std::fs::read_to_string(path).unwrap();
     for (page, price) in [
         ("aws.amazon.com/dynamodb/pricing/on-demand", "$0.625"),

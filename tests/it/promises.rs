@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::logs::sources;
 
-fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+fn root() -> &'static Path {
+    Path::new(env!("CHECKOUT"))
 }
 
 fn text(path: &str) -> String {

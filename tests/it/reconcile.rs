@@ -102,7 +102,7 @@ async fn an_order_that_makes_no_sense_is_refused() {
 
 #[test]
 fn every_kind_of_finding_is_documented() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reconcile.md");
+    let path = std::path::Path::new(env!("CHECKOUT")).join("docs/reconcile.md");
     let docs = std::fs::read_to_string(path).unwrap();
     for kind in Kind::ALL {
         assert!(docs.contains(&format!("| `{kind}` |")), "{kind} is not documented");

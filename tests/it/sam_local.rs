@@ -17,7 +17,7 @@ struct Listed {
 }
 
 fn list() -> Vec<Listed> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/README.md");
+    let path = Path::new(env!("CHECKOUT")).join("events/README.md");
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| `sam local invoke "));
     let cells = rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect());
@@ -78,7 +78,7 @@ fn environment() -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 fn sam_local(file: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/sam-local").join(file)).unwrap()
+    std::fs::read_to_string(Path::new(env!("CHECKOUT")).join("infra/sam-local").join(file)).unwrap()
 }
 
 #[test]

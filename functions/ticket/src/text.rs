@@ -327,7 +327,7 @@ fn clean(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const FONTS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fonts");
+    const FONTS_DIR: &str = concat!(env!("CHECKOUT"), "functions/ticket/fonts");
     const LIMITS: Fit =
         Fit { width: 200.0, lines_max: 3, height: 120.0, size_max: 32.0, size_min: 16.0, weight: Weight::Bold };
 

@@ -29,7 +29,7 @@ use testkit::{
 };
 use ticket::{App, handle};
 
-const FONTS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fonts");
+const FONTS_DIR: &str = concat!(env!("CHECKOUT"), "functions/ticket/fonts");
 const PAID: &str = include_str!("../../../events/ticket.booking-paid.json");
 /// 32 times 7, in hexadecimal digits.
 const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";

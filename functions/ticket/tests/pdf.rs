@@ -12,7 +12,7 @@ use ticket::{
 };
 use uuid::Uuid;
 
-const FONTS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fonts");
+const FONTS_DIR: &str = concat!(env!("CHECKOUT"), "functions/ticket/fonts");
 
 fn booking() -> BookingId {
     BookingId::from_uuid(Uuid::from_u128(0x7f3a_92c1_9abc_8def_8123_4567_89ab_cdef))

@@ -49,7 +49,7 @@ pub(crate) fn gather(
         ("ORIGIN_SECRET", String::new()),
         ("ADDRESS_CALLS_PER_SECOND", "0".to_owned()),
         ("ACCOUNT_CALLS_PER_SECOND", ACCOUNT_CALLS_PER_SECOND.to_string()),
-        ("FONTS_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/ticket/fonts").to_owned()),
+        ("FONTS_DIR", concat!(env!("CHECKOUT"), "functions/ticket/fonts").to_owned()),
         ("CHURN_HOLDS_MAX", "300".to_owned()),
         ("CHALLENGE_BITS", "18".to_owned()),
         // What API Gateway takes: the stadium's plan is larger than a function takes by default.

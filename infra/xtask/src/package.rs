@@ -86,7 +86,8 @@ impl Arch {
     /// Says what is missing, instead of changing the machine's toolchain as cargo-lambda would.
     fn demand_library(self) -> Result<(), String> {
         let target = self.target();
-        let output = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
         let output = output.map_err(|why| format!("rustc does not start: {why}"))?;
         if Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
             return Ok(());
@@ -172,7 +173,8 @@ impl Build<'_> {
         let mut arguments = vec!["lambda", "build", "--locked", "--manifest-path", &manifest];
         let packages = functions.iter().map(String::as_str).chain([EXAMPLES]);
         arguments.extend(packages.flat_map(|name| ["--package", name]));
-        arguments.extend(["--profile", self.profile, self.arch.flag(), "--lambda-dir", &into]);
+        // Its own check asks rustup, and not every toolchain is rustup's.
+        arguments.extend(["--profile", self.profile, self.arch.flag(), "--lambda-dir", &into, "--skip-target-check"]);
         arguments.extend(only);
         let (path, flags) = (path_with(&bin)?, self.flags());
         let target = self.target.to_string_lossy();

@@ -9,7 +9,7 @@ use std::{
 
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("xtask lives in infra/xtask")
+    Path::new(env!("CHECKOUT"))
 }
 
 /// Runs a program in the checkout; its output goes where ours goes.

@@ -1,6 +1,6 @@
 //! Recorded events of `events/`, as they are or with other values in the same places.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ impl Recorded {
 /// There is no such event, or it is not JSON.
 #[must_use]
 pub fn value(name: &str) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events").join(format!("{name}.json"));
+    let path = Path::new(env!("CHECKOUT")).join("events").join(format!("{name}.json"));
     let text = fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
