@@ -20,7 +20,7 @@ use edge::{
 use outbound::live::{TELLINGS_PER_CALL_MAX, Telling, Tellings};
 use project::App;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Store, block::Blocking};
 use testkit::{
     clock::ManualClock,
     engine::{Engine, Fault},
@@ -232,12 +232,39 @@ async fn what_was_promised_by_others_is_not_told_again() {
     sale::hold(&store, |_| ()).await;
     let later = shift(sale::held_at(), SignedDuration::from_millis(50));
     for topic in [balcony(), counts()] {
-        store.promise(&topic, sale::held_at(), false).await.unwrap();
-        store.promise(&topic, later, false).await.unwrap();
+        store.promise(&topic, None, sale::held_at(), false).await.unwrap();
+        store.promise(&topic, None, later, false).await.unwrap();
     }
     project(&app, &seat_records(&engine)).await;
     assert_eq!(queue.sent(), []);
     assert_eq!(availability(&store).await.counts().held, 2);
+}
+
+/// An instance asks nobody about a promise that it knows to be pending; another one, which knows nothing, finds it.
+#[tokio::test]
+async fn a_promise_that_is_pending_costs_who_made_it_no_call() {
+    let (engine, store, app, queue, clock) = setup_live().await;
+    let booking = sale::hold(&store, |_| ()).await;
+    project(&app, &seat_records(&engine)).await;
+    let (held, at) =
+        (seat_records(&engine).len(), |millis| shift(sale::held_at(), SignedDuration::from_millis(millis)));
+    sale::pay(&store, booking).await;
+    let sold = seat_records(&engine);
+    let mut spent = Vec::new();
+    clock.set(at(50));
+    for (number, record) in sold[held..].iter().enumerate() {
+        clock.set(at(50 + 10 * i64::try_from(number).unwrap()));
+        let before = engine.meter().of("UpdateItem").calls;
+        project(&app, std::slice::from_ref(record)).await;
+        spent.push(engine.meter().of("UpdateItem").calls - before);
+    }
+    assert_eq!(spent, [3, 1], "the row and two promises, then the row");
+    let told = [(balcony(), 0), (balcony(), 500), (counts(), 0), (counts(), 1_000)];
+    assert_eq!(queue.sent(), told);
+    let other = App::new(store.clone(), Arc::clone(&queue) as _, Arc::clone(&clock) as _);
+    store.block(sale::show().id, &["balcony:A:3".parse().unwrap()], Blocking::Block).await.unwrap();
+    project(&other, &seat_records(&engine)[sold.len()..]).await;
+    assert_eq!(queue.sent(), [], "somebody else will tell it");
 }
 
 /// The map is written and the stream goes on, whatever becomes of the queue.

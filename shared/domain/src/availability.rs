@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Timestamp,
+    house::Allocated,
     ids::{RowId, SeatName},
     plan::{Row, Section},
 };
@@ -79,6 +80,8 @@ pub struct PackedRow {
     pub bits: Vec<u8>,
     /// Their sum.
     pub counts: Counts,
+    /// Which of the blocked are whose.
+    pub allocated: Allocated,
     /// The stream position this was read at; replaced only by a later one.
     pub sequence: String,
 }
@@ -135,17 +138,23 @@ pub fn count(bits: &[u8]) -> Counts {
     counts
 }
 
-/// Packs a row whose seats not in `states` are free.
+/// Packs a row whose seats not in `states` are free, and none of them allocated.
 #[must_use]
 pub fn pack(row: &Row, states: &BTreeMap<SeatName, SeatState>, sequence: String) -> PackedRow {
     let mut packer = Packer::default();
     for seat in &row.seats {
         packer.push(states.get(&seat.name).copied().unwrap_or(SeatState::Free));
     }
-    PackedRow { counts: count(&packer.bytes), bits: packer.bytes, sequence }
+    PackedRow { counts: count(&packer.bytes), allocated: Allocated::default(), bits: packer.bytes, sequence }
 }
 
 impl SectionAvailability {
+    /// What is allocated to channels, the sum over the rows.
+    #[must_use]
+    pub fn allocated(&self) -> Allocated {
+        self.rows.values().fold(Allocated::default(), |sum, row| sum + row.allocated)
+    }
+
     /// The sum over the rows.
     #[must_use]
     pub fn counts(&self) -> Counts {

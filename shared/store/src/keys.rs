@@ -42,7 +42,9 @@ pub const LEDGER_SHARDS: u16 = 16;
 /// A show's scans, and the counts of its gates, are spread over this many partitions. Fixed for ever: a scan is found by
 /// hashing its ticket.
 pub const SCAN_SHARDS: u16 = 16;
-/// Who watches a topic is spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
+/// All who watch a show are spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
+/// Those of a section are in one, so that a telling asks once: a connection's message writes one of them, and fewer messages
+/// are let in than a partition takes writes (`LiveRateLimit`).
 pub const WATCHER_SHARDS: u16 = 4;
 
 /// Partition key and sort key of one item.
@@ -201,7 +203,9 @@ impl Key {
             Self::Admitted(show, shard) => (format!("ADMITTED#{show}#{shard}"), "ADMITTED".to_owned()),
             Self::WaitingRoom(show) => (WAITING_ROOMS.to_owned(), show.to_string()),
             Self::Connection(connection) => (format!("CONNECTION#{connection}"), "CONNECTION".to_owned()),
-            Self::Watcher(topic, connection) => (watchers(topic, watcher_shard(connection)), connection.to_string()),
+            Self::Watcher(topic, connection) => {
+                (watchers(topic, watcher_shard(topic, connection)), connection.to_string())
+            }
             Self::Promise(topic) => (format!("LIVE#{}#{}", topic.show(), topic_name(topic)), "LIVE".to_owned()),
         }
     }
@@ -444,10 +448,19 @@ pub fn watchers(topic: &Topic, shard: u16) -> String {
     format!("CONN#{}#{}#{shard}", topic.show(), topic_name(topic))
 }
 
+/// How many shards a topic's watchers have.
+#[must_use]
+pub const fn watcher_shards(topic: &Topic) -> u16 {
+    match topic {
+        Topic::Section(..) => 1,
+        Topic::Counts(_) => WATCHER_SHARDS,
+    }
+}
+
 /// The shard of a topic's watchers that `connection` falls in.
 #[must_use]
-pub fn watcher_shard(connection: &ConnectionId) -> u16 {
-    fold(connection.as_str().as_bytes(), WATCHER_SHARDS)
+pub fn watcher_shard(topic: &Topic, connection: &ConnectionId) -> u16 {
+    fold(connection.as_str().as_bytes(), watcher_shards(topic))
 }
 
 /// The name of the counts, among sections: none can be called that.
