@@ -7,6 +7,7 @@ use crate::{
     house::Allocated,
     ids::{RowId, SeatName},
     plan::{Row, Section},
+    time::{SignedDuration, shift},
 };
 
 /// What the map shows of a seat; the two bits of its state.
@@ -95,6 +96,28 @@ pub struct SectionAvailability {
     pub version: u64,
     /// When a row last changed.
     pub changed_at: Option<Timestamp>,
+}
+
+/// How long a section of the map that was found to be as its seats are, and was not written since, is believed to be so: a
+/// change that never arrived leaves no trace in it. A little less than a day, so that it is a daily matter however exactly
+/// the clock calls.
+pub const CHECKED_FOR: SignedDuration = SignedDuration::from_hours(23);
+
+/// What was found when a section of the map was last compared with its seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The version that was right; `None` if it was not.
+    pub version: Option<u64>,
+    /// When the comparison began.
+    pub at: Timestamp,
+}
+
+impl Checked {
+    /// Whether a section that has this version now has to be compared again.
+    #[must_use]
+    pub fn is_due(self, version: u64, now: Timestamp) -> bool {
+        self.version != Some(version) || now >= shift(self.at, CHECKED_FOR)
+    }
 }
 
 /// Appends two-bit states to a byte string, most significant bits first.
@@ -226,6 +249,19 @@ mod tests {
     fn a_seat_that_the_plan_does_not_have_is_not_counted() {
         let states = BTreeMap::from([("99".parse().unwrap(), SeatState::Sold)]);
         assert_eq!(pack(&row(0, 3), &states, String::new()).counts, Counts::default());
+    }
+
+    #[test]
+    fn what_was_right_is_believed_for_a_day_while_nobody_writes_it() {
+        let at = "2026-11-22T15:00:00Z".parse().unwrap();
+        let after = |minutes| shift(at, SignedDuration::from_mins(minutes));
+        let right = Checked { version: Some(7), at };
+        assert!(!right.is_due(7, after(60)));
+        assert!(right.is_due(8, after(60)), "written since");
+        assert!(right.is_due(6, after(60)), "lost, and begun anew");
+        assert!(!right.is_due(7, after(22 * 60 + 59)));
+        assert!(right.is_due(7, after(23 * 60)), "once a day");
+        assert!(Checked { version: None, at }.is_due(0, after(0)), "what is wrong is looked at until it is not");
     }
 
     proptest! {

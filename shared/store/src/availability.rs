@@ -5,21 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{
     StoreError, Timestamp,
-    availability::{Counts, PackedRow, SeatState, SectionAvailability, count, pack},
+    availability::{Checked, Counts, PackedRow, SeatState, SectionAvailability, count, pack},
     catalogue::area_shards,
     hold::Taken,
     house::Allocated,
     ids::{AreaId, RowId, SeatName, SectionId, ShowId},
     plan::{Area, Row, Section},
-    time::{from_millis, millis},
+    time::{SignedDuration, from_millis, millis, shift},
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
     cache::ShowAvailability,
-    codec::{Item, decode, key_of, n, s},
+    call::write_failed,
+    codec::{Item, decode, encode, key_of, n, s},
     expression::Update,
     keys::{Key, seat_row},
     plan::PlanOverview,
@@ -46,6 +48,27 @@ const ROWS_PER_WRITE_MAX: usize = 25;
 const REBUILD_TRIES_MAX: u32 = 4;
 /// Stream positions are compared as text of this many digits; DynamoDB's have up to 40.
 const SEQUENCE_DIGITS: usize = 40;
+
+/// What was found of a map is kept for so long after its show.
+const MAP_CHECK_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// What was found of a show's map.
+#[derive(Serialize, Deserialize)]
+struct MapCheckItem {
+    /// By section: the version that was right, and when the comparison began, in milliseconds.
+    #[serde(rename = "m")]
+    sections: BTreeMap<SectionId, (Option<u64>, i64)>,
+    ttl: i64,
+}
+
+/// A section of the map, compared with its seats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// The map's version, read before the seats were.
+    pub version: u64,
+    /// The rows that differ, with what the map shows of them.
+    pub differing: BTreeMap<RowId, PackedRow>,
+}
 
 /// A stream position as text that compares like the number.
 fn padded(sequence: &str) -> String {
@@ -238,16 +261,11 @@ impl Store {
         Ok(rebuilt.into_iter().filter(|(_, written)| *written).map(|(row, _)| row.id.clone()).collect())
     }
 
-    /// The rows of a section whose map shows something else than their seats are, with what it shows. A change that is on
-    /// its way to the map looks like that, too.
+    /// Compares a section of the map with its seats. A change that is on its way to the map looks like a difference, too.
     ///
     /// # Errors
     /// The table's.
-    pub async fn differing_rows(
-        &self,
-        show: ShowId,
-        section: &Section,
-    ) -> Result<BTreeMap<RowId, PackedRow>, StoreError> {
+    pub async fn compare_section(&self, show: ShowId, section: &Section) -> Result<Comparison, StoreError> {
         let shown = self.section_now(show, &section.id).await?;
         let rows = section.rows.iter().map(|row| {
             let shown = shown.rows.get(&row.id).cloned();
@@ -258,7 +276,40 @@ impl Store {
         });
         let rows: Vec<_> = stream::iter(rows.collect::<Vec<_>>()).buffered(ROWS_AT_ONCE).try_collect().await?;
         let differing = rows.into_iter().filter(|(_, right, _)| !right);
-        Ok(differing.map(|(row, _, shown)| (row.clone(), shown.unwrap_or_default())).collect())
+        let differing = differing.map(|(row, _, shown)| (row.clone(), shown.unwrap_or_default())).collect();
+        Ok(Comparison { version: shown.version, differing })
+    }
+
+    /// What was found when the sections of a show's map were last compared with their seats; empty if they never were.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn map_checked(&self, show: ShowId) -> Result<BTreeMap<SectionId, Checked>, StoreError> {
+        let Some(item) = self.get_item(&Key::MapCheck(show), false).await? else { return Ok(BTreeMap::new()) };
+        let item: MapCheckItem = decode(item)?;
+        let checked = |(section, (version, at))| {
+            from_millis(at)
+                .map(|at| (section, Checked { version, at }))
+                .ok_or_else(|| StoreError::Corrupt(format!("a section of {show} was checked at no time")))
+        };
+        item.sections.into_iter().map(checked).collect()
+    }
+
+    /// Keeps what was found of a show's map, until some time after `ends`. It is no loss if it gets lost.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn keep_map_checked(
+        &self,
+        show: ShowId,
+        checked: &BTreeMap<SectionId, Checked>,
+        ends: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sections = checked.iter().map(|(section, it)| (section.clone(), (it.version, millis(it.at)))).collect();
+        let item = MapCheckItem { sections, ttl: shift(ends, MAP_CHECK_KEPT).as_second() };
+        let item = encode(&Key::MapCheck(show), &item)?;
+        let put = self.client.put_item().table_name(&*self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(write_failed)
     }
 
     /// Whether the row had to be written. `shown` is what the map shows of it, read before.

@@ -124,6 +124,8 @@ pub enum Key {
     Admitted(ShowId, u16),
     /// A show whose waiting room is looked after.
     WaitingRoom(ShowId),
+    /// What of a show's map was found right.
+    MapCheck(ShowId),
     /// An open connection of the live map.
     Connection(ConnectionId),
     /// A connection that watches a topic.
@@ -202,6 +204,7 @@ impl Key {
             Self::Permits(show, shard) => (format!("PERMITS#{show}#{shard}"), "PERMITS".to_owned()),
             Self::Admitted(show, shard) => (format!("ADMITTED#{show}#{shard}"), "ADMITTED".to_owned()),
             Self::WaitingRoom(show) => (WAITING_ROOMS.to_owned(), show.to_string()),
+            Self::MapCheck(show) => (format!("CHECKED#{show}"), "CHECKED".to_owned()),
             Self::Connection(connection) => (format!("CONNECTION#{connection}"), "CONNECTION".to_owned()),
             Self::Watcher(topic, connection) => {
                 (watchers(topic, watcher_shard(topic, connection)), connection.to_string())
@@ -303,6 +306,7 @@ impl Key {
                     let [at, booking] = split(sk)?;
                     Self::Revocation(id(rest)?, from_millis(id(at)?)?, id(booking)?)
                 }
+                "CHECKED" => Self::MapCheck(id(rest)?),
                 "CONNECTION" => Self::Connection(id(rest)?),
                 "CONN" => {
                     let [show, name, _shard] = split(rest)?;
@@ -624,6 +628,7 @@ mod tests {
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Permits(show, shard)),
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Admitted(show, shard)),
             show().prop_map(Key::WaitingRoom),
+            show().prop_map(Key::MapCheck),
             connection().prop_map(Key::Connection),
             (topics(), connection()).prop_map(|(topic, connection)| Key::Watcher(topic, connection)),
             topics().prop_map(Key::Promise),
@@ -695,6 +700,7 @@ mod tests {
             Key::Permits(show, 3),
             Key::Admitted(show, 3),
             Key::WaitingRoom(show),
+            Key::MapCheck(show),
             Key::Connection("L0SM9cOFvHcCIhw=".parse().unwrap()),
             Key::Watcher(Topic::Section(show, section.clone()), "L0SM9cOFvHcCIhw=".parse().unwrap()),
             Key::Watcher(Topic::Counts(show), "L0SM9cOFvHcCIhw=".parse().unwrap()),
