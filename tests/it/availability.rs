@@ -72,3 +72,35 @@ async fn a_map_is_rebuilt_from_its_seats_byte_for_byte() {
     assert!(map().await["version"].as_u64() > before["version"].as_u64());
     assert_eq!(reproject(json!({"show": stage.show})).await.status(), 400);
 }
+
+/// What is kept for whom is counted with the map: allocated, given to another, taken back, and blocked for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organiser_sees_how_many_seats_each_channel_has() {
+    let stage = Stage::open().await;
+    let organiser = stage.organiser();
+    let path = |what: &str| format!("/v1/shows/{}/{what}", stage.show);
+    let order = async |row: &str, action: &str, channel: Option<&str>| {
+        let order = json!({"ranges": [{"sectionId": "hall", "row": row}], "action": action, "channel": channel});
+        organiser.post_as(&order.to_string(), &path("blocks"), &order).await.expect(202);
+    };
+    let has = async |seats: [u64; 3], unallocated: u64| {
+        let shown = async || {
+            let sales = organiser.get(&path("sales")).await.expect(200);
+            let channels = sales["channels"].as_array().unwrap().iter();
+            let shown: Vec<(&str, u64)> =
+                channels.map(|it| (it["channel"].as_str().unwrap(), it["seats"].as_u64().unwrap())).collect();
+            let expected: Vec<_> = ["box-office", "sponsor", "promoter"].into_iter().zip(seats).collect();
+            (shown == expected && sales["unallocated"] == unallocated).then_some(())
+        };
+        eventually(&format!("{seats:?}, and {unallocated} of nobody"), shown).await;
+    };
+    has([0, 0, 0], 0).await;
+    organiser.post(&path("blocks"), &json!({"seatIds": [seat("A", 1)]})).await.expect(200);
+    order("B", "allocate", Some("sponsor")).await;
+    order("C", "allocate", Some("box-office")).await;
+    has([20, 20, 0], 1).await;
+    order("C", "allocate", Some("promoter")).await;
+    has([0, 20, 20], 1).await;
+    order("B", "release", None).await;
+    has([0, 0, 20], 1).await;
+}

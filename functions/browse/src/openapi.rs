@@ -326,7 +326,10 @@ fn running() -> Vec<Operation> {
     section["name"] = json!("Stalls");
     let sales = json!({
         "showId": SHOW_ID, "asOf": "2026-12-01T04:30:07Z", "seats": figures, "sections": [section],
-        "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
+        "channels": [
+            {"channel": "box-office", "seats": 20}, {"channel": "sponsor", "seats": 12}, {"channel": "promoter", "seats": 0},
+        ],
+        "unallocated": 0, "areas": [{"areaId": "floor", "name": "Floor", "capacity": 50, "remaining": 48, "taken": 2}],
         "waitlist": {"waiting": 0, "offered": 0},
     });
     let code = json!({

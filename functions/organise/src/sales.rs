@@ -3,6 +3,7 @@
 use domain::{
     Error, Refusal, Timestamp,
     availability::Counts,
+    house::{Allocated, Channel},
     ids::{AreaId, SectionId, ShowId},
 };
 use edge::{Call, Reply};
@@ -17,9 +18,18 @@ struct Sales {
     show_id: ShowId,
     as_of: Timestamp,
     seats: Figures,
+    channels: Vec<ChannelSeats>,
+    unallocated: u32,
     sections: Vec<SectionSales>,
     areas: Vec<AreaSales>,
     waitlist: Names,
+}
+
+/// Seats that are off sale for a channel.
+#[derive(Serialize)]
+struct ChannelSeats {
+    channel: Channel,
+    seats: u32,
 }
 
 /// Names on the show's waitlist: in line, and with an open offer.
@@ -86,12 +96,16 @@ pub(crate) async fn read(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     });
     let total = overview.sections.iter().map(|section| section.seat_count).sum();
     let counts = states.sections.iter().fold(Counts::default(), |sum, section| sum + section.counts());
+    let allocated = states.sections.iter().fold(Allocated::default(), |sum, section| sum + section.allocated());
+    let channels = Channel::ALL.into_iter().zip(allocated.seats());
     let waitlist::Counts { waiting, offered } = app.store.waitlist_counts(show.id).await?;
     let changed_at = states.sections.iter().filter_map(|section| section.changed_at).max();
     let sales = Sales {
         show_id: show.id,
         as_of: changed_at.unwrap_or(show.created_at),
         seats: Figures::new(total, counts),
+        channels: channels.map(|(channel, seats)| ChannelSeats { channel, seats }).collect(),
+        unallocated: counts.blocked.saturating_sub(allocated.total()),
         sections: sections.collect(),
         areas: areas.collect(),
         waitlist: Names { waiting, offered },

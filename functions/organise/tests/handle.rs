@@ -352,6 +352,9 @@ async fn sales_are_counted_by_section_and_area() {
     assert_eq!(sales["seats"]["total"], 3);
     let show: ShowId = id(&sales["showId"]);
     assert_eq!(show, sale::show().id);
+    let none = [("box-office", 0), ("sponsor", 0), ("promoter", 0)]
+        .map(|(channel, seats)| json!({"channel": channel, "seats": seats}));
+    assert_eq!((&sales["channels"], &sales["unallocated"]), (&json!(none), &json!(0)));
 }
 
 /// The sale of the tests in its show's ledger, cancelled for half and given back.

@@ -15,13 +15,10 @@ use store::{
     queue::{BuyerChange, PlaceTaken},
 };
 
-use crate::App;
+use crate::{App, At};
 
 /// Partitions counted at the same time.
 const PARTITIONS_AT_ONCE: usize = 8;
-
-/// Number of a record in its batch, and its sequence: where a failed batch begins again.
-type At = (usize, String);
 
 /// What a batch says of one partition.
 #[derive(Default)]

@@ -1,14 +1,25 @@
 //! Whether maps still show what seats are. They converge by themselves as long as every change arrives; a change that was
 //! given up, or a table that was restored, leaves a row wrong until its next change.
+//!
+//! Comparing reads every row of seats, so a section is compared when there is a reason: it was written since it was last
+//! found right, it was found wrong, or that is almost a day ago ([`Checked::is_due`]). The last is for changes that never
+//! arrived: they leave no trace in the map. A show where nothing happens costs two reads an hour, whatever its size.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::{StoreError, availability::PackedRow, ids::RowId, ids::ShowId, plan::Section};
+use domain::{
+    StoreError, Timestamp,
+    availability::Checked,
+    catalogue::Show,
+    ids::{SectionId, ShowId},
+    plan::Section,
+};
 use edge::{
     Failure,
     metrics::{self, Metric},
 };
 use serde::{Deserialize, Serialize};
+use store::Comparison;
 use tokio::time::Instant;
 
 use crate::App;
@@ -22,7 +33,7 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(tag = "check", rename_all = "lowercase")]
 pub enum Check {
-    /// Compare every coming show's map with its seats.
+    /// Compare coming shows' maps with their seats, where there is a reason.
     Drift,
 }
 
@@ -31,13 +42,16 @@ pub enum Check {
 pub struct Drift {
     /// Shows that were looked at, the next to come first.
     pub shows: usize,
+    /// Sections that were compared.
+    pub sections: usize,
     /// Rows that differ and did not come round.
     pub rows: usize,
     /// Whether there was time for all of them.
     pub complete: bool,
 }
 
-/// Compares the maps of coming shows with their seats, the next one first, for as long as there is time.
+/// Looks at the maps of coming shows, the next one first, for as long as there is time. What was found right is passed over
+/// for a day, so a run that ends early is gone on with by the next.
 pub(crate) async fn check(app: &App) -> Result<Drift, Failure> {
     let began = Instant::now();
     let (mut drift, mut after) = (Drift::default(), None);
@@ -51,49 +65,83 @@ pub(crate) async fn check(app: &App) -> Result<Drift, Failure> {
             tracing::warn!("there was no time for the maps of all shows");
             break;
         }
-        drift.rows += check_show(app, place.show).await?;
+        check_show(app, place.show, &mut drift).await?;
         drift.shows += 1;
     }
     metrics::count(Metric::MapDrift, drift.rows);
     Ok(drift)
 }
 
-async fn check_show(app: &App, id: ShowId) -> Result<usize, StoreError> {
-    let Some(show) = app.catalogue.show(id).await? else { return Ok(0) };
-    let Some(plan) = app.catalogue.plan_overview(show.venue, show.plan_version).await? else { return Ok(0) };
+async fn check_show(app: &App, id: ShowId, drift: &mut Drift) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    let mut checked = app.store.map_checked(id).await?;
+    let known = due(app, id, &checked, now).await?;
+    if known.is_empty() && !checked.is_empty() {
+        return Ok(());
+    }
+    let Some(show) = app.catalogue.show(id).await? else { return Ok(()) };
+    let due = if checked.is_empty() { all_sections(app, &show).await? } else { known };
+    if due.is_empty() {
+        return Ok(());
+    }
     let mut suspects = Vec::new();
-    for section in &plan.sections {
-        let section = app.catalogue.plan_section(show.venue, show.plan_version, &section.id).await?;
+    for name in due {
+        let section = app.catalogue.plan_section(show.venue, show.plan_version, &name).await?;
         let Some(section) = section else { continue };
-        let differing = app.store.differing_rows(id, &section).await?;
-        if !differing.is_empty() {
-            suspects.push((section, differing));
+        let found = app.store.compare_section(id, &section).await?;
+        drift.sections += 1;
+        if found.differing.is_empty() {
+            checked.insert(name, Checked { version: Some(found.version), at: now });
+        } else {
+            suspects.push((section, found));
         }
     }
-    if suspects.is_empty() {
-        return Ok(0);
+    if !suspects.is_empty() {
+        tokio::time::sleep(SECOND_LOOK).await;
     }
-    tokio::time::sleep(SECOND_LOOK).await;
-    let mut rows = 0;
     for (section, before) in suspects {
-        rows += still(app, id, &section, &before).await?;
+        let (rows, version) = look_again(app, id, &section, &before).await?;
+        drift.rows += rows;
+        checked.insert(section.id.clone(), Checked { version, at: now });
     }
-    Ok(rows)
+    app.store.keep_map_checked(id, &checked, show.starts_at).await
 }
 
-/// How many of the rows differ as they did before: nothing has come for them meanwhile.
-async fn still(
+/// The sections that have to be compared, of those that ever were.
+async fn due(
+    app: &App,
+    id: ShowId,
+    checked: &BTreeMap<SectionId, Checked>,
+    now: Timestamp,
+) -> Result<Vec<SectionId>, StoreError> {
+    let sections: Vec<SectionId> = checked.keys().cloned().collect();
+    // As of a moment ago: what is missed of a write is seen an hour later.
+    let states = app.store.availabilities(id, &sections).await?;
+    let versions = states.iter().map(|states| states.version);
+    let due = checked.iter().zip(versions).filter(|((_, checked), version)| checked.is_due(*version, now));
+    Ok(due.map(|((section, _), _)| section.clone()).collect())
+}
+
+async fn all_sections(app: &App, show: &Arc<Show>) -> Result<Vec<SectionId>, StoreError> {
+    let plan = app.catalogue.plan_overview(show.venue, show.plan_version).await?;
+    let sections = plan.iter().flat_map(|plan| plan.sections.iter().map(|section| section.id.clone()));
+    Ok(sections.collect())
+}
+
+/// How many rows differ as they did before: nothing has come for them meanwhile. And the version that is right, if the
+/// section is.
+async fn look_again(
     app: &App,
     show: ShowId,
     section: &Section,
-    before: &BTreeMap<RowId, PackedRow>,
-) -> Result<usize, StoreError> {
-    let now = app.store.differing_rows(show, section).await?;
-    let rows = now.iter().filter(|(row, shown)| before.get(*row) == Some(*shown));
+    before: &Comparison,
+) -> Result<(usize, Option<u64>), StoreError> {
+    let now = app.store.compare_section(show, section).await?;
+    let rows = now.differing.iter().filter(|(row, shown)| before.differing.get(*row) == Some(*shown));
     let mut count = 0;
     for (row, _) in rows {
         count += 1;
         tracing::error!(show.id = %show, "the map of {show} shows row {}:{row} otherwise than its seats are", section.id);
     }
-    Ok(count)
+    Ok((count, now.differing.is_empty().then_some(now.version)))
 }

@@ -13,9 +13,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     StoreError, Timestamp,
-    availability::pack,
     ids::{RowId, SectionId, ShowId},
     live::Topic,
+    plan::Section,
     time::{Clock, from_millis},
 };
 use edge::{
@@ -27,28 +27,31 @@ use outbound::live::Tellings;
 use serde::{Deserialize, Serialize};
 use store::{Store, cache::Catalogue, keys::Key};
 
-use crate::tell::News;
+use crate::tell::{News, Promises};
 pub use crate::{
     drift::{Check, Drift},
     rebuild::{Order, Report},
 };
 
-/// Rows read and written at the same time.
-const ROWS_AT_ONCE: usize = 8;
+/// Sections refreshed at the same time.
+const SECTIONS_AT_ONCE: usize = 16;
+/// Rows of one section read at the same time.
+const ROWS_AT_ONCE: usize = 4;
 
 /// What `project` works with.
 pub struct App {
     store: Store,
     catalogue: Catalogue,
     tellings: Arc<dyn Tellings>,
+    promises: Promises,
     clock: Arc<dyn Clock>,
 }
 
 impl App {
-    /// On `store`; plans are kept in this instance.
+    /// On `store`; plans and promises to tell are kept in this instance.
     #[must_use]
     pub fn new(store: Store, tellings: Arc<dyn Tellings>, clock: Arc<dyn Clock>) -> Self {
-        Self { catalogue: Catalogue::new(store.clone()), store, tellings, clock }
+        Self { catalogue: Catalogue::new(store.clone()), store, tellings, promises: Promises::default(), clock }
     }
 }
 
@@ -88,12 +91,15 @@ pub async fn work(app: &App, work: Work) -> Result<Answer, Failure> {
     }
 }
 
-type RowKey = (ShowId, SectionId, RowId);
+type SectionKey = (ShowId, SectionId);
+type Rows = BTreeMap<RowId, Touched>;
+/// Number of a record in its batch, and its sequence: where a failed batch begins again.
+type At = (usize, String);
 
 /// What a batch says of one row.
 struct Touched {
-    /// Number of its first record in the batch, and that record's sequence: where a failed batch begins again.
-    first: (usize, String),
+    /// Its first record in the batch.
+    first: At,
     /// The sequence of its last record: what is read now is at least as new.
     last_sequence: String,
     /// When the first change of the batch was made.
@@ -102,30 +108,36 @@ struct Touched {
     changed_at: Timestamp,
 }
 
+/// What became of a section's rows.
+#[derive(Default)]
+struct Refreshed {
+    /// When the oldest change was made that is shown now, if any is.
+    shown_since: Option<Timestamp>,
+    /// Some of it was written before, from the same or a later change.
+    again: bool,
+    /// Where to begin again for rows that are not shown.
+    failed: Vec<At>,
+}
+
 /// Refreshes every row that the batch touches, and has their watchers told. Names the first record whose row could not be
 /// refreshed: the platform sends the batch again from there.
 pub async fn handle(app: &App, event: DynamodbEvent) -> DynamoDbEventResponse {
     let (rooms, seats): (Vec<_>, Vec<_>) = event.records.iter().enumerate().partition(|(_, it)| counts::is_counted(it));
-    let rows = touched(&seats);
+    let sections = touched(&seats);
     // Collected, so that the borrowing closure is not part of the future: it must be `Send` for any borrow.
-    let refreshed = rows.iter().map(|(row, touched)| async move { (row, touched, refresh(app, row, touched).await) });
-    let refreshed: Vec<_> = stream::iter(refreshed.collect::<Vec<_>>()).buffer_unordered(ROWS_AT_ONCE).collect().await;
+    let refreshed = sections.iter().map(|(section, rows)| async move { (section, refresh(app, section, rows).await) });
+    let refreshed = stream::iter(refreshed.collect::<Vec<_>>()).buffer_unordered(SECTIONS_AT_ONCE);
+    let refreshed: Vec<_> = refreshed.collect().await;
     let uncounted = counts::count(app, &rooms).await;
     // Also where rows failed: while they do, the lag grows with every try.
     metrics::since_oldest(Metric::MapLagMilliseconds, &event.records);
     let (mut failed, mut news) = (Vec::new(), changed_areas(&event.records));
-    for ((show, section, row), touched, outcome) in refreshed {
-        match outcome {
-            Ok(Some(written)) => {
-                news.add(Topic::Section(*show, section.clone()), touched.first_changed_at, !written);
-                news.add(Topic::Counts(*show), touched.first_changed_at, !written);
-            }
-            Ok(None) => {}
-            Err(why) => {
-                tracing::warn!(show.id = %show, error = %why, "row {section}:{row} of {show} is not refreshed: {why}");
-                failed.push(touched.first.clone());
-            }
+    for ((show, section), refreshed) in refreshed {
+        if let Some(since) = refreshed.shown_since {
+            news.add(Topic::Section(*show, section.clone()), since, refreshed.again);
+            news.add(Topic::Counts(*show), since, refreshed.again);
         }
+        failed.extend(refreshed.failed);
     }
     tell::all(app, news).await;
     let mut response = DynamoDbEventResponse::default();
@@ -153,10 +165,10 @@ fn changed_at(record: &DynamodbRecord) -> Timestamp {
     at.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn touched(records: &[(usize, &DynamodbRecord)]) -> BTreeMap<RowKey, Touched> {
-    let mut rows: BTreeMap<RowKey, Touched> = BTreeMap::new();
+fn touched(records: &[(usize, &DynamodbRecord)]) -> BTreeMap<SectionKey, Rows> {
+    let mut sections: BTreeMap<SectionKey, Rows> = BTreeMap::new();
     for &(number, record) in records {
-        let Some((row, sequence)) = row_of(record) else {
+        let Some((section, row, sequence)) = row_of(record) else {
             if matches!(Key::of_record(&record.change.keys), Ok(Key::AreaShard(..))) {
                 continue;
             }
@@ -164,7 +176,7 @@ fn touched(records: &[(usize, &DynamodbRecord)]) -> BTreeMap<RowKey, Touched> {
             continue;
         };
         let changed_at = changed_at(record);
-        let entry = rows.entry(row).or_insert_with(|| Touched {
+        let entry = sections.entry(section).or_default().entry(row).or_insert_with(|| Touched {
             first: (number, sequence.clone()),
             last_sequence: sequence.clone(),
             first_changed_at: changed_at,
@@ -175,12 +187,12 @@ fn touched(records: &[(usize, &DynamodbRecord)]) -> BTreeMap<RowKey, Touched> {
             entry.changed_at = changed_at;
         }
     }
-    rows
+    sections
 }
 
-fn row_of(record: &DynamodbRecord) -> Option<(RowKey, String)> {
+fn row_of(record: &DynamodbRecord) -> Option<(SectionKey, RowId, String)> {
     let Ok(Key::Seat(show, seat)) = Key::of_record(&record.change.keys) else { return None };
-    Some(((show, seat.section, seat.row), record.change.sequence_number.clone()?))
+    Some(((show, seat.section), seat.row, record.change.sequence_number.clone()?))
 }
 
 /// Sequences are numbers of any length, written in decimal.
@@ -189,25 +201,58 @@ fn is_later(one: &str, other: &str) -> bool {
     (one.len(), one) > (other.len(), other)
 }
 
-/// Whether the row was written; not if that was done before, from the same or a later change. Nothing of a row that the
-/// plan does not have.
-async fn refresh(
-    app: &App,
-    (show_id, section_id, row_id): &RowKey,
-    touched: &Touched,
-) -> Result<Option<bool>, StoreError> {
+/// Refreshes the rows of a section: those that can be read are written together.
+async fn refresh(app: &App, key: &SectionKey, rows: &Rows) -> Refreshed {
+    let (show_id, section_id) = key;
+    let mut refreshed = Refreshed::default();
+    let fail = |refreshed: &mut Refreshed, row: &RowId, why: &StoreError| {
+        tracing::warn!(show.id = %show_id, error = %why, "row {section_id}:{row} of {show_id} is not refreshed: {why}");
+        refreshed.failed.extend(rows.get(row).map(|touched| touched.first.clone()));
+    };
+    let section = match section_of(app, key).await {
+        Ok(section) => section,
+        Err(why) => {
+            rows.keys().for_each(|row| fail(&mut refreshed, row, &why));
+            return refreshed;
+        }
+    };
+    let known = rows.iter().filter_map(|(id, touched)| {
+        let row = section.as_ref().and_then(|section| section.row(id));
+        if row.is_none() {
+            // No later try will find it: the plan never changes.
+            tracing::error!(show.id = %show_id, "seats of {section_id}:{id} are taken, but {show_id} has no such row");
+        }
+        row.map(|row| (row, touched))
+    });
+    let reads = known.map(|(row, touched)| async move {
+        (row, touched, app.store.row_now(*show_id, section_id, row, touched.last_sequence.clone()).await)
+    });
+    let read: Vec<_> = stream::iter(reads.collect::<Vec<_>>()).buffered(ROWS_AT_ONCE).collect().await;
+    let mut packed = Vec::with_capacity(read.len());
+    for (row, touched, outcome) in read {
+        match outcome {
+            Ok(now) => packed.push((row, touched, now)),
+            Err(why) => fail(&mut refreshed, &row.id, &why),
+        }
+    }
+    let Some(changed_at) = packed.iter().map(|(_, touched, _)| touched.changed_at).max() else { return refreshed };
+    let writes: Vec<_> = packed.iter().map(|(row, _, now)| (&row.id, now)).collect();
+    match app.store.put_rows(*show_id, section_id, &writes, changed_at).await {
+        Ok(written) => {
+            refreshed.shown_since = packed.iter().map(|(_, touched, _)| touched.first_changed_at).min();
+            refreshed.again = written.contains(&false);
+        }
+        Err(why) => packed.iter().for_each(|(row, ..)| fail(&mut refreshed, &row.id, &why)),
+    }
+    refreshed
+}
+
+/// The section as the show's plan has it, if it does.
+async fn section_of(app: &App, (show_id, section): &SectionKey) -> Result<Option<Arc<Section>>, StoreError> {
     let Some(show) = app.catalogue.show(*show_id).await? else {
         return Err(StoreError::Corrupt(format!("seats of {show_id} are taken, but there is no such show")));
     };
-    let section = app.catalogue.plan_section(show.venue, show.plan_version, section_id).await?;
-    let Some(row) = section.as_ref().and_then(|section| section.row(row_id)) else {
-        // No later try will find it: the plan never changes.
-        tracing::error!(show.id = %show_id, "seats of {section_id}:{row_id} are taken, but {show_id} has no such row");
-        return Ok(None);
-    };
-    let states = app.store.row_states(*show_id, section_id, row_id).await?;
-    let packed = pack(row, &states, touched.last_sequence.clone());
-    app.store.put_row(*show_id, section_id, row_id, &packed, touched.changed_at).await.map(Some)
+    app.catalogue.plan_section(show.venue, show.plan_version, section).await
 }
 
 #[cfg(test)]

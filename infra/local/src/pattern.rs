@@ -39,6 +39,12 @@ impl Pattern {
     pub(crate) fn matches(&self, event: &Value) -> bool {
         self.0.matches(Some(event))
     }
+
+    /// Whether an event may match that has the members of `part` and others.
+    #[must_use]
+    pub(crate) fn may_match(&self, part: &Value) -> bool {
+        self.0.may_match(part)
+    }
 }
 
 impl Node {
@@ -50,6 +56,15 @@ impl Node {
             }
             Value::Array(tests) => Ok(Self::AnyOf(tests.iter().map(Test::new).collect::<Result<_, _>>()?)),
             other => Err(format!("a pattern has objects and arrays, not {other}")),
+        }
+    }
+
+    fn may_match(&self, part: &Value) -> bool {
+        match self {
+            Self::Members(members) => {
+                members.iter().all(|(name, node)| part.get(name).is_none_or(|part| node.may_match(part)))
+            }
+            Self::AnyOf(_) => self.matches(Some(part)),
         }
     }
 
@@ -103,6 +118,7 @@ mod tests {
                 .unwrap();
         for (pk, expected) in [("SEATS#1", true), ("AREA#2", true), ("AVAIL#1", false), ("SEAT", false)] {
             assert_eq!(seats.matches(&keys(pk)), expected, "{pk}");
+            assert_eq!(seats.may_match(&keys(pk)), expected, "{pk}");
         }
         assert!(!seats.matches(&json!({})));
         let kinds = Pattern::new(&json!({"source": ["usher.bookings"], "detail-type": ["A", "B"]})).unwrap();
@@ -112,6 +128,10 @@ mod tests {
         let absent = Pattern::new(&json!({"dynamodb": {"OldImage": [{"exists": false}]}})).unwrap();
         assert!(absent.matches(&json!({"dynamodb": {}})));
         assert!(!absent.matches(&json!({"dynamodb": {"OldImage": {"PK": {}}}})));
+        let present = Pattern::new(&json!({"k": {"S": ["x"]}, "new": {"r": [{"exists": true}]}})).unwrap();
+        assert!(present.may_match(&json!({"k": {"S": "x"}})), "the rest is not known");
+        assert!(!present.matches(&json!({"k": {"S": "x"}})));
+        assert!(!present.may_match(&json!({"k": {"S": "y"}})));
         let among = Pattern::new(&json!({"resources": ["x"]})).unwrap();
         assert!(among.matches(&json!({"resources": ["y", "x"]})));
     }

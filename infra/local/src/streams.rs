@@ -68,13 +68,15 @@ impl Consumer {
                 () = writes.changed() => {}
                 () = stop.wait() => return,
             }
+            let mut wait = POLL_INTERVAL;
             loop {
-                if !stop.pause(POLL_INTERVAL).await {
+                if !stop.pause(wait).await {
                     return;
                 }
                 match self.next_batch(&mut stop).await {
                     Ok(0) => break,
-                    Ok(_) => {}
+                    // Whoever is behind does not wait for more to gather.
+                    Ok(count) => wait = if count == self.batch_max() { Duration::ZERO } else { POLL_INTERVAL },
                     Err(why) => {
                         tracing::error!(function = self.name(), "the stream cannot be read: {why}");
                         break;
@@ -82,6 +84,11 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    /// Records in one batch, at most.
+    fn batch_max(&self) -> usize {
+        usize::try_from(self.spec.batch_size).unwrap_or(usize::MAX)
     }
 
     /// Handles the next batch. Answers how many records there were.
@@ -101,7 +108,13 @@ impl Consumer {
     /// The records that the function wants, each with its sequence number.
     fn events(&self, records: Vec<Record>) -> Result<Vec<(i64, String, Value)>, String> {
         let mut events = Vec::with_capacity(records.len());
-        for record in records.into_iter().filter(|record| !record.is_idle()) {
+        for record in records {
+            // Most records are somebody else's: they are not read further than their keys.
+            let keys = json!({"dynamodb": {"Keys": record.keys}});
+            let is_wanted = self.spec.filters.is_empty() || self.spec.filters.iter().any(|it| it.may_match(&keys));
+            if !is_wanted || record.is_idle() {
+                continue;
+            }
             let event = record.event(STREAM_ARN).map_err(|why| why.to_string())?;
             if self.spec.filters.is_empty() || self.spec.filters.iter().any(|filter| filter.matches(&event)) {
                 events.push((record.sequence, record.sequence_number(), event));

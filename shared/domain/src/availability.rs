@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     Timestamp,
+    house::Allocated,
     ids::{RowId, SeatName},
     plan::{Row, Section},
+    time::{SignedDuration, shift},
 };
 
 /// What the map shows of a seat; the two bits of its state.
@@ -79,6 +81,8 @@ pub struct PackedRow {
     pub bits: Vec<u8>,
     /// Their sum.
     pub counts: Counts,
+    /// Which of the blocked are whose.
+    pub allocated: Allocated,
     /// The stream position this was read at; replaced only by a later one.
     pub sequence: String,
 }
@@ -92,6 +96,28 @@ pub struct SectionAvailability {
     pub version: u64,
     /// When a row last changed.
     pub changed_at: Option<Timestamp>,
+}
+
+/// How long a section of the map that was found to be as its seats are, and was not written since, is believed to be so: a
+/// change that never arrived leaves no trace in it. A little less than a day, so that it is a daily matter however exactly
+/// the clock calls.
+pub const CHECKED_FOR: SignedDuration = SignedDuration::from_hours(23);
+
+/// What was found when a section of the map was last compared with its seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The version that was right; `None` if it was not.
+    pub version: Option<u64>,
+    /// When the comparison began.
+    pub at: Timestamp,
+}
+
+impl Checked {
+    /// Whether a section that has this version now has to be compared again.
+    #[must_use]
+    pub fn is_due(self, version: u64, now: Timestamp) -> bool {
+        self.version != Some(version) || now >= shift(self.at, CHECKED_FOR)
+    }
 }
 
 /// Appends two-bit states to a byte string, most significant bits first.
@@ -135,17 +161,23 @@ pub fn count(bits: &[u8]) -> Counts {
     counts
 }
 
-/// Packs a row whose seats not in `states` are free.
+/// Packs a row whose seats not in `states` are free, and none of them allocated.
 #[must_use]
 pub fn pack(row: &Row, states: &BTreeMap<SeatName, SeatState>, sequence: String) -> PackedRow {
     let mut packer = Packer::default();
     for seat in &row.seats {
         packer.push(states.get(&seat.name).copied().unwrap_or(SeatState::Free));
     }
-    PackedRow { counts: count(&packer.bytes), bits: packer.bytes, sequence }
+    PackedRow { counts: count(&packer.bytes), allocated: Allocated::default(), bits: packer.bytes, sequence }
 }
 
 impl SectionAvailability {
+    /// What is allocated to channels, the sum over the rows.
+    #[must_use]
+    pub fn allocated(&self) -> Allocated {
+        self.rows.values().fold(Allocated::default(), |sum, row| sum + row.allocated)
+    }
+
     /// The sum over the rows.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -217,6 +249,19 @@ mod tests {
     fn a_seat_that_the_plan_does_not_have_is_not_counted() {
         let states = BTreeMap::from([("99".parse().unwrap(), SeatState::Sold)]);
         assert_eq!(pack(&row(0, 3), &states, String::new()).counts, Counts::default());
+    }
+
+    #[test]
+    fn what_was_right_is_believed_for_a_day_while_nobody_writes_it() {
+        let at = "2026-11-22T15:00:00Z".parse().unwrap();
+        let after = |minutes| shift(at, SignedDuration::from_mins(minutes));
+        let right = Checked { version: Some(7), at };
+        assert!(!right.is_due(7, after(60)));
+        assert!(right.is_due(8, after(60)), "written since");
+        assert!(right.is_due(6, after(60)), "lost, and begun anew");
+        assert!(!right.is_due(7, after(22 * 60 + 59)));
+        assert!(right.is_due(7, after(23 * 60)), "once a day");
+        assert!(Checked { version: None, at }.is_due(0, after(0)), "what is wrong is looked at until it is not");
     }
 
     proptest! {

@@ -23,6 +23,58 @@ pub enum Channel {
     Promoter,
 }
 
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 3] = [Self::BoxOffice, Self::Sponsor, Self::Promoter];
+}
+
+/// How many seats are allocated to each channel. Those of the house that are nobody's yet are not among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocated([u32; Channel::ALL.len()]);
+
+impl Allocated {
+    /// So many in each, in the order of [`Channel::ALL`].
+    #[must_use]
+    pub const fn new(seats: [u32; Channel::ALL.len()]) -> Self {
+        Self(seats)
+    }
+
+    /// In the order of [`Channel::ALL`].
+    #[must_use]
+    pub const fn seats(self) -> [u32; Channel::ALL.len()] {
+        self.0
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u32 {
+        self.0.iter().sum()
+    }
+}
+
+impl FromIterator<Channel> for Allocated {
+    fn from_iter<T: IntoIterator<Item = Channel>>(seats: T) -> Self {
+        let mut counts = Self::default();
+        for channel in seats {
+            for (known, count) in Channel::ALL.into_iter().zip(&mut counts.0) {
+                *count += u32::from(known == channel);
+            }
+        }
+        counts
+    }
+}
+
+impl std::ops::Add for Allocated {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+        self
+    }
+}
+
 /// Seats of a section: all of it, of a row of it, or from one seat of a row to another in plan order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

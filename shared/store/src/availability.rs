@@ -1,27 +1,31 @@
 //! What maps show: one item a section, written by `project` only, a whole row at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{
     StoreError, Timestamp,
-    availability::{Counts, PackedRow, SeatState, SectionAvailability, count, pack},
+    availability::{Checked, Counts, PackedRow, SeatState, SectionAvailability, count, pack},
     catalogue::area_shards,
     hold::Taken,
+    house::Allocated,
     ids::{AreaId, RowId, SeatName, SectionId, ShowId},
     plan::{Area, Row, Section},
-    time::{from_millis, millis},
+    time::{SignedDuration, from_millis, millis, shift},
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
     cache::ShowAvailability,
-    codec::{Item, key_of, n, s},
+    call::write_failed,
+    codec::{Item, decode, encode, key_of, n, s},
     expression::Update,
-    keys::Key,
+    keys::{Key, seat_row},
     plan::PlanOverview,
+    seat::SeatItem,
     show::REMAINING,
 };
 
@@ -34,12 +38,37 @@ const ROW_PREFIX: &str = "r.";
 /// In a row: the bits, and the stream position they were read at.
 const BITS: &str = "b";
 const SEQUENCE: &str = "q";
+/// In a row: how many seats each channel has, in the order of `Channel::ALL`; left out where none has any.
+const ALLOCATED: &str = "h";
 /// Rows of a section that are read at the same time.
 const ROWS_AT_ONCE: usize = 8;
+/// Rows in one write. DynamoDB takes expressions of up to 4 KB and 300 operators.
+const ROWS_PER_WRITE_MAX: usize = 25;
 /// Times a row is rebuilt because it changed meanwhile.
 const REBUILD_TRIES_MAX: u32 = 4;
 /// Stream positions are compared as text of this many digits; DynamoDB's have up to 40.
 const SEQUENCE_DIGITS: usize = 40;
+
+/// What was found of a map is kept for so long after its show.
+const MAP_CHECK_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// What was found of a show's map.
+#[derive(Serialize, Deserialize)]
+struct MapCheckItem {
+    /// By section: the version that was right, and when the comparison began, in milliseconds.
+    #[serde(rename = "m")]
+    sections: BTreeMap<SectionId, (Option<u64>, i64)>,
+    ttl: i64,
+}
+
+/// A section of the map, compared with its seats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// The map's version, read before the seats were.
+    pub version: u64,
+    /// The rows that differ, with what the map shows of them.
+    pub differing: BTreeMap<RowId, PackedRow>,
+}
 
 /// A stream position as text that compares like the number.
 fn padded(sequence: &str) -> String {
@@ -56,11 +85,19 @@ fn section_of(item: &Item) -> Result<SectionAvailability, StoreError> {
         let parts = value.as_m().map_err(|_| corrupt())?;
         let bits = parts.get(BITS).and_then(|bits| bits.as_b().ok()).ok_or_else(corrupt)?.as_ref().to_vec();
         let sequence = parts.get(SEQUENCE).and_then(|sequence| sequence.as_s().ok()).ok_or_else(corrupt)?;
+        let allocated =
+            parts.get(ALLOCATED).map_or_else(|| Some(Allocated::default()), allocated_of).ok_or_else(corrupt)?;
         let row: RowId = row.parse().map_err(|_| corrupt())?;
-        rows.insert(row, PackedRow { counts: count(&bits), bits, sequence: sequence.clone() });
+        rows.insert(row, PackedRow { counts: count(&bits), allocated, bits, sequence: sequence.clone() });
     }
     let version = number(VERSION).and_then(|version| u64::try_from(version).ok()).ok_or_else(corrupt)?;
     Ok(SectionAvailability { rows, version, changed_at: number(CHANGED_AT).and_then(from_millis) })
+}
+
+fn allocated_of(value: &AttributeValue) -> Option<Allocated> {
+    let seats: Vec<u32> =
+        value.as_l().ok()?.iter().map(|seats| seats.as_n().ok()?.parse().ok()).collect::<Option<_>>()?;
+    Some(Allocated::new(seats.try_into().ok()?))
 }
 
 impl Store {
@@ -174,13 +211,32 @@ impl Store {
         section: &SectionId,
         row: &RowId,
     ) -> Result<BTreeMap<SeatName, SeatState>, StoreError> {
-        let state = |taken| match taken {
-            Taken::Held(_) => SeatState::Held,
-            Taken::Sold(_) => SeatState::Sold,
-            Taken::Blocked => SeatState::Blocked,
-        };
         let taken = self.row_taken(show, section, row).await?;
         Ok(taken.into_iter().map(|(seat, taken)| (seat.seat, state(taken))).collect())
+    }
+
+    /// A row as its seats are now, to be shown as read at `sequence` of the stream.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn row_now(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        row: &Row,
+        sequence: String,
+    ) -> Result<PackedRow, StoreError> {
+        let items = self.query_partition(&seat_row(show, section, &row.id)).await?;
+        let (mut states, mut channels) = (BTreeMap::new(), Vec::new());
+        for item in items {
+            let Key::Seat(_, seat) = key_of(&item)? else {
+                return Err(StoreError::Corrupt(format!("an item of row {section}:{} is no seat", row.id)));
+            };
+            let item: SeatItem = decode(item)?;
+            states.insert(seat.seat, state(item.taken()?));
+            channels.extend(item.channel);
+        }
+        Ok(PackedRow { allocated: channels.into_iter().collect(), ..pack(row, &states, sequence) })
     }
 
     /// Rebuilds a section's map from its seats as they are now. Answers the rows that showed something else, or that
@@ -205,27 +261,55 @@ impl Store {
         Ok(rebuilt.into_iter().filter(|(_, written)| *written).map(|(row, _)| row.id.clone()).collect())
     }
 
-    /// The rows of a section whose map shows something else than their seats are, with what it shows. A change that is on
-    /// its way to the map looks like that, too.
+    /// Compares a section of the map with its seats. A change that is on its way to the map looks like a difference, too.
     ///
     /// # Errors
     /// The table's.
-    pub async fn differing_rows(
-        &self,
-        show: ShowId,
-        section: &Section,
-    ) -> Result<BTreeMap<RowId, PackedRow>, StoreError> {
+    pub async fn compare_section(&self, show: ShowId, section: &Section) -> Result<Comparison, StoreError> {
         let shown = self.section_now(show, &section.id).await?;
         let rows = section.rows.iter().map(|row| {
             let shown = shown.rows.get(&row.id).cloned();
             async move {
-                let states = self.row_states(show, &section.id, &row.id).await?;
-                Ok::<_, StoreError>((&row.id, is_right(row, &states, shown.as_ref()), shown))
+                let now = self.row_now(show, &section.id, row, String::new()).await?;
+                Ok::<_, StoreError>((&row.id, is_right(&now, shown.as_ref()), shown))
             }
         });
         let rows: Vec<_> = stream::iter(rows.collect::<Vec<_>>()).buffered(ROWS_AT_ONCE).try_collect().await?;
         let differing = rows.into_iter().filter(|(_, right, _)| !right);
-        Ok(differing.map(|(row, _, shown)| (row.clone(), shown.unwrap_or_default())).collect())
+        let differing = differing.map(|(row, _, shown)| (row.clone(), shown.unwrap_or_default())).collect();
+        Ok(Comparison { version: shown.version, differing })
+    }
+
+    /// What was found when the sections of a show's map were last compared with their seats; empty if they never were.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn map_checked(&self, show: ShowId) -> Result<BTreeMap<SectionId, Checked>, StoreError> {
+        let Some(item) = self.get_item(&Key::MapCheck(show), false).await? else { return Ok(BTreeMap::new()) };
+        let item: MapCheckItem = decode(item)?;
+        let checked = |(section, (version, at))| {
+            from_millis(at)
+                .map(|at| (section, Checked { version, at }))
+                .ok_or_else(|| StoreError::Corrupt(format!("a section of {show} was checked at no time")))
+        };
+        item.sections.into_iter().map(checked).collect()
+    }
+
+    /// Keeps what was found of a show's map, until some time after `ends`. It is no loss if it gets lost.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn keep_map_checked(
+        &self,
+        show: ShowId,
+        checked: &BTreeMap<SectionId, Checked>,
+        ends: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sections = checked.iter().map(|(section, it)| (section.clone(), (it.version, millis(it.at)))).collect();
+        let item = MapCheckItem { sections, ttl: shift(ends, MAP_CHECK_KEPT).as_second() };
+        let item = encode(&Key::MapCheck(show), &item)?;
+        let put = self.client.put_item().table_name(&*self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(write_failed)
     }
 
     /// Whether the row had to be written. `shown` is what the map shows of it, read before.
@@ -238,12 +322,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         for _ in 0..REBUILD_TRIES_MAX {
-            let states = self.row_states(show, section, &row.id).await?;
-            if is_right(row, &states, shown.as_ref()) {
+            let sequence = shown.as_ref().map(|shown| shown.sequence.clone()).unwrap_or_default();
+            let packed = self.row_now(show, section, row, sequence).await?;
+            if is_right(&packed, shown.as_ref()) {
                 return Ok(false);
             }
-            let sequence = shown.as_ref().map(|shown| shown.sequence.clone()).unwrap_or_default();
-            let packed = pack(row, &states, sequence);
             if self.replace_row(show, section, &row.id, shown.as_ref(), &packed, now).await? {
                 return Ok(true);
             }
@@ -295,27 +378,86 @@ impl Store {
         packed: &PackedRow,
         changed_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sequence = padded(&packed.sequence);
-        let attribute = format!("{ROW_PREFIX}{row}");
-        let change = Update::default()
-            .set("#r = :r", &[("#r", &attribute)], [(":r", row_value(packed, &sequence))])
-            .set("#u = :u", &[("#u", CHANGED_AT)], [(":u", n(millis(changed_at)))])
-            .add("#v :one", &[("#v", VERSION)], [(":one", n(1))])
-            .require("(attribute_not_exists(#r) OR #r.#q < :q)", &[("#q", SEQUENCE)], [(":q", s(&sequence))]);
+        self.put_together(show, section, &[(row, packed)], changed_at).await
+    }
+
+    /// [`Store::put_row`] for several rows of a section: in one write as long as none of them was written already, else row
+    /// by row. Whether each was written.
+    ///
+    /// # Errors
+    /// The table's; some of the rows may be written then.
+    pub async fn put_rows(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        rows: &[(&RowId, &PackedRow)],
+        changed_at: Timestamp,
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut written = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(ROWS_PER_WRITE_MAX) {
+            if self.put_together(show, section, rows, changed_at).await? {
+                written.extend(rows.iter().map(|_| true));
+            } else if let [_] = rows {
+                written.push(false);
+            } else {
+                for row in rows {
+                    written.push(self.put_together(show, section, std::slice::from_ref(row), changed_at).await?);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// All of the rows or, where one was written from the same stream position or a later one, none.
+    async fn put_together(
+        &self,
+        show: ShowId,
+        section: &SectionId,
+        rows: &[(&RowId, &PackedRow)],
+        changed_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut change = Update::default()
+            .set("#u = :u", &[("#u", CHANGED_AT), ("#q", SEQUENCE)], [(":u", n(millis(changed_at)))])
+            .add("#v :one", &[("#v", VERSION)], [(":one", n(1))]);
+        for (number, (row, packed)) in rows.iter().enumerate() {
+            let (sequence, attribute) = (padded(&packed.sequence), format!("{ROW_PREFIX}{row}"));
+            let (name, value, at) = (format!("#r{number}"), format!(":r{number}"), format!(":q{number}"));
+            let is_later = format!("(attribute_not_exists({name}) OR {name}.#q < {at})");
+            change = change
+                .set(&format!("{name} = {value}"), &[(&name, &attribute)], [])
+                .require(&is_later, &[], [])
+                .bind(value, row_value(packed, &sequence))
+                .bind(at, s(sequence));
+        }
         self.update_if(&Key::Availability(show, section.clone()), change).await
     }
 }
 
-/// Whether the map shows a row as its seats are; one that nobody has written shows free seats.
-fn is_right(row: &Row, states: &BTreeMap<SeatName, SeatState>, shown: Option<&PackedRow>) -> bool {
-    let packed = pack(row, states, String::new());
-    shown.map_or_else(|| packed.counts == Counts::default(), |shown| shown.bits == packed.bits)
+const fn state(taken: Taken) -> SeatState {
+    match taken {
+        Taken::Held(_) => SeatState::Held,
+        Taken::Sold(_) => SeatState::Sold,
+        Taken::Blocked => SeatState::Blocked,
+    }
+}
+
+/// Whether the map shows a row as it is now; one that nobody has written shows free seats.
+fn is_right(now: &PackedRow, shown: Option<&PackedRow>) -> bool {
+    shown.map_or_else(
+        || now.counts == Counts::default(),
+        |shown| shown.bits == now.bits && shown.allocated == now.allocated,
+    )
 }
 
 /// A row as its attribute has it.
 fn row_value(packed: &PackedRow, sequence: &str) -> AttributeValue {
     let bits = AttributeValue::B(Blob::new(packed.bits.clone()));
-    AttributeValue::M([(BITS.to_owned(), bits), (SEQUENCE.to_owned(), s(sequence))].into())
+    let mut parts = HashMap::from([(BITS.to_owned(), bits), (SEQUENCE.to_owned(), s(sequence))]);
+    if packed.allocated != Allocated::default() {
+        let seats = packed.allocated.seats().into_iter().map(n).collect();
+        parts.insert(ALLOCATED.to_owned(), AttributeValue::L(seats));
+    }
+    AttributeValue::M(parts)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Store {
 }
 
 fn blocking_of(show: ShowId, seats: &[SeatId], blocking: Blocking) -> Result<Transaction, StoreError> {
-    let item = SeatItem { status: SeatStatus::Blocked, booking: None };
+    let item = SeatItem { status: SeatStatus::Blocked, booking: None, channel: None };
     seats.iter().try_fold(Transaction::default(), |transaction, seat| {
         let key = Key::Seat(show, seat.clone());
         match blocking {

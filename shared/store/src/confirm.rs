@@ -85,7 +85,7 @@ impl Store {
         let mut transaction = Transaction::default()
             .update(&Key::Booking(booking.id), due(change, booking.id, now))?
             .update(&buyer, counted)?;
-        let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id) };
+        let sold = SeatItem { status: SeatStatus::Sold, booking: Some(booking.id), channel: None };
         for line in seats {
             transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &sold)?)?;
         }

@@ -30,6 +30,12 @@ impl Update {
         self
     }
 
+    /// Brings a value whose short name is made as it is needed.
+    pub(crate) fn bind(mut self, short: String, value: AttributeValue) -> Self {
+        self.values.insert(short, value);
+        self
+    }
+
     /// Refuses the write unless `condition` holds.
     pub(crate) fn require(
         mut self,

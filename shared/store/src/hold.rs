@@ -120,7 +120,7 @@ pub(crate) fn claim_transaction(booking: &Booking, terms: &Terms) -> Result<Tran
     let mut transaction = Transaction::default()
         .create(encode_booking(booking)?)?
         .update(&buyer, buyer::count_in(booking.id, booking.places(), terms))?;
-    let held = SeatItem { status: SeatStatus::Held, booking: Some(booking.id) };
+    let held = SeatItem { status: SeatStatus::Held, booking: Some(booking.id), channel: None };
     for line in &booking.seats {
         transaction = transaction.create(encode(&Key::Seat(booking.show, line.seat.clone()), &held)?)?;
     }

@@ -42,7 +42,9 @@ pub const LEDGER_SHARDS: u16 = 16;
 /// A show's scans, and the counts of its gates, are spread over this many partitions. Fixed for ever: a scan is found by
 /// hashing its ticket.
 pub const SCAN_SHARDS: u16 = 16;
-/// Who watches a topic is spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
+/// All who watch a show are spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
+/// Those of a section are in one, so that a telling asks once: a connection's message writes one of them, and fewer messages
+/// are let in than a partition takes writes (`LiveRateLimit`).
 pub const WATCHER_SHARDS: u16 = 4;
 
 /// Partition key and sort key of one item.
@@ -122,6 +124,8 @@ pub enum Key {
     Admitted(ShowId, u16),
     /// A show whose waiting room is looked after.
     WaitingRoom(ShowId),
+    /// What of a show's map was found right.
+    MapCheck(ShowId),
     /// An open connection of the live map.
     Connection(ConnectionId),
     /// A connection that watches a topic.
@@ -200,8 +204,11 @@ impl Key {
             Self::Permits(show, shard) => (format!("PERMITS#{show}#{shard}"), "PERMITS".to_owned()),
             Self::Admitted(show, shard) => (format!("ADMITTED#{show}#{shard}"), "ADMITTED".to_owned()),
             Self::WaitingRoom(show) => (WAITING_ROOMS.to_owned(), show.to_string()),
+            Self::MapCheck(show) => (format!("CHECKED#{show}"), "CHECKED".to_owned()),
             Self::Connection(connection) => (format!("CONNECTION#{connection}"), "CONNECTION".to_owned()),
-            Self::Watcher(topic, connection) => (watchers(topic, watcher_shard(connection)), connection.to_string()),
+            Self::Watcher(topic, connection) => {
+                (watchers(topic, watcher_shard(topic, connection)), connection.to_string())
+            }
             Self::Promise(topic) => (format!("LIVE#{}#{}", topic.show(), topic_name(topic)), "LIVE".to_owned()),
         }
     }
@@ -299,6 +306,7 @@ impl Key {
                     let [at, booking] = split(sk)?;
                     Self::Revocation(id(rest)?, from_millis(id(at)?)?, id(booking)?)
                 }
+                "CHECKED" => Self::MapCheck(id(rest)?),
                 "CONNECTION" => Self::Connection(id(rest)?),
                 "CONN" => {
                     let [show, name, _shard] = split(rest)?;
@@ -444,10 +452,19 @@ pub fn watchers(topic: &Topic, shard: u16) -> String {
     format!("CONN#{}#{}#{shard}", topic.show(), topic_name(topic))
 }
 
+/// How many shards a topic's watchers have.
+#[must_use]
+pub const fn watcher_shards(topic: &Topic) -> u16 {
+    match topic {
+        Topic::Section(..) => 1,
+        Topic::Counts(_) => WATCHER_SHARDS,
+    }
+}
+
 /// The shard of a topic's watchers that `connection` falls in.
 #[must_use]
-pub fn watcher_shard(connection: &ConnectionId) -> u16 {
-    fold(connection.as_str().as_bytes(), WATCHER_SHARDS)
+pub fn watcher_shard(topic: &Topic, connection: &ConnectionId) -> u16 {
+    fold(connection.as_str().as_bytes(), watcher_shards(topic))
 }
 
 /// The name of the counts, among sections: none can be called that.
@@ -611,6 +628,7 @@ mod tests {
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Permits(show, shard)),
             (show(), any::<u16>()).prop_map(|(show, shard)| Key::Admitted(show, shard)),
             show().prop_map(Key::WaitingRoom),
+            show().prop_map(Key::MapCheck),
             connection().prop_map(Key::Connection),
             (topics(), connection()).prop_map(|(topic, connection)| Key::Watcher(topic, connection)),
             topics().prop_map(Key::Promise),
@@ -682,6 +700,7 @@ mod tests {
             Key::Permits(show, 3),
             Key::Admitted(show, 3),
             Key::WaitingRoom(show),
+            Key::MapCheck(show),
             Key::Connection("L0SM9cOFvHcCIhw=".parse().unwrap()),
             Key::Watcher(Topic::Section(show, section.clone()), "L0SM9cOFvHcCIhw=".parse().unwrap()),
             Key::Watcher(Topic::Counts(show), "L0SM9cOFvHcCIhw=".parse().unwrap()),

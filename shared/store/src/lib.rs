@@ -37,6 +37,8 @@ mod transact;
 mod venue;
 pub mod waitlist;
 
+pub use availability::Comparison;
+
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{

@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Store,
     call::{read_failed, write_failed},
-    codec::{SK, decode, encode, key_attributes, n, s},
+    codec::{Item, SK, decode, encode, key_attributes, n, s},
     expression::Update,
-    keys::{Key, WATCHER_SHARDS, watcher_shard, watchers},
+    keys::{Key, WATCHER_SHARDS, watcher_shard, watcher_shards, watchers},
 };
 
 /// How long what is known of a connection is kept beyond its end.
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
 /// How long a promise is kept. What is older than a window counts as none.
 const PROMISE_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// Times a promise is read anew because somebody else changed it.
+/// Times a promise is made anew because there was another than was known.
 const PROMISE_TRIES_MAX: u32 = 4;
 /// Items in one batch of writes (DynamoDB's limit).
 const BATCH_WRITE_MAX: usize = 25;
@@ -97,6 +97,37 @@ impl Connection {
     }
 }
 
+/// Until when a topic's changes are promised to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The moment of the latest telling that is promised.
+    pub at: Timestamp,
+    /// Whether it was promised just now: then it has to be sent.
+    pub is_ours: bool,
+}
+
+/// Promises a telling at `at`, unless the item has another promise than `known`. Of a topic that nobody knows a promise of
+/// nothing is in the way that a telling at `at` need not wait for.
+fn promise_at(topic: &Topic, known: Option<Timestamp>, at: Timestamp) -> Update {
+    let ttl = shift(at, PROMISE_KEPT).as_second();
+    let change = Update::default().set(
+        "#p = :p, #t = :t",
+        &[("#p", UNTIL), ("#t", TTL)],
+        [(":p", n(millis(at))), (":t", n(ttl))],
+    );
+    match known {
+        Some(known) => change.require("#p = :was", &[], [(":was", n(millis(known)))]),
+        None => {
+            let over = shift(at, -topic.window());
+            change.require("(attribute_not_exists(#p) OR #p <= :over)", &[], [(":over", n(millis(over)))])
+        }
+    }
+}
+
+fn promised_in(item: &Item) -> Option<Timestamp> {
+    item.get(UNTIL).and_then(|until| until.as_n().ok()?.parse().ok()).and_then(from_millis)
+}
+
 impl Store {
     /// Takes note of a connection that opens.
     ///
@@ -138,7 +169,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let shard_max = watchers_max.div_ceil(u32::from(WATCHER_SHARDS));
-        let query = self.watchers_query(&Topic::Counts(show), watcher_shard(id), now).select(Select::Count);
+        let topic = Topic::Counts(show);
+        let query = self.watchers_query(&topic, watcher_shard(&topic, id), now).select(Select::Count);
         let answer = query.send().await.map_err(read_failed)?;
         Ok(u32::try_from(answer.count).unwrap_or_default() >= shard_max)
     }
@@ -253,7 +285,7 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn watchers(&self, topic: &Topic, now: Timestamp) -> Result<Vec<ConnectionId>, StoreError> {
-        let shards = (0..WATCHER_SHARDS).map(|shard| self.watchers_of_shard(topic, shard, now));
+        let shards = (0..watcher_shards(topic)).map(|shard| self.watchers_of_shard(topic, shard, now));
         let shards: Vec<Vec<ConnectionId>> = futures::future::try_join_all(shards).await?;
         Ok(shards.concat())
     }
@@ -292,46 +324,38 @@ impl Store {
         query.expression_attribute_values(":now", n(now.as_second()))
     }
 
-    /// When a change of `topic` that was written before `now` has to be told by the caller; `None` if somebody else has
-    /// promised a telling that will see it. With `insist` the promises of others do not count: they may have been made
-    /// by this very caller, who died before it could keep them.
+    /// Sees to it that a change of `topic` that was written before `now` is told: by a telling that somebody has promised
+    /// already and that will see it, or by one that is promised here and that the caller has to send. `known` is the
+    /// latest promise that the caller knows of: the better they know, the fewer calls it takes, none while it is pending.
+    /// With `insist` the promises of others do not count: they may have been made by this very caller, who died before it
+    /// could keep them.
     ///
     /// # Errors
     /// The table's. Then nothing is promised.
-    pub async fn promise(&self, topic: &Topic, now: Timestamp, insist: bool) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn promise(
+        &self,
+        topic: &Topic,
+        known: Option<Timestamp>,
+        now: Timestamp,
+        insist: bool,
+    ) -> Result<Promise, StoreError> {
+        let mut promised = known;
         for _ in 0..PROMISE_TRIES_MAX {
-            let promised = self.promised(topic).await?;
-            let at = match tell_at(topic, promised, now) {
-                None if insist => promised.map_or(now, |promised| shift(promised, topic.window())),
-                None => return Ok(None),
-                Some(at) => at,
+            let at = match (tell_at(topic, promised, now), promised) {
+                (None, Some(at)) if !insist => return Ok(Promise { at, is_ours: false }),
+                (None, promised) => promised.map_or(now, |promised| shift(promised, topic.window())),
+                (Some(at), _) => at,
             };
-            let ttl = shift(at, PROMISE_KEPT).as_second();
-            let change = Update::default().set("#p = :p", &[("#p", UNTIL)], [(":p", n(millis(at)))]).set(
-                "#t = :t",
-                &[("#t", TTL)],
-                [(":t", n(ttl))],
-            );
-            let change = match promised {
-                Some(promised) => change.require("#p = :was", &[], [(":was", n(millis(promised)))]),
-                None => change.require("attribute_not_exists(#p)", &[], []),
-            };
-            match self.update_if(&Key::Promise(topic.clone()), change).await {
+            match self.update_or_item(&Key::Promise(topic.clone()), promise_at(topic, promised, at)).await {
                 // Where an answer was lost, nobody else may be keeping that promise: it is kept here, perhaps twice.
-                Ok(true) | Err(StoreError::Ambiguous(_)) => return Ok(Some(at)),
-                // Whoever was faster promised after this change was written: the next look sees it.
-                Ok(false) => {}
+                Ok(Ok(())) | Err(StoreError::Ambiguous(_)) => return Ok(Promise { at, is_ours: true }),
+                // Somebody has promised what is not known here, perhaps after this change was written: it is looked at.
+                Ok(Err(item)) => promised = promised_in(&item),
                 Err(error) => return Err(error),
             }
         }
         // So many at once: one telling too many is no harm.
-        Ok(Some(shift(now, topic.window())))
-    }
-
-    async fn promised(&self, topic: &Topic) -> Result<Option<Timestamp>, StoreError> {
-        let item = self.get_item(&Key::Promise(topic.clone()), true).await?;
-        let until = item.as_ref().and_then(|item| item.get(UNTIL)?.as_n().ok()?.parse().ok());
-        Ok(until.and_then(from_millis))
+        Ok(Promise { at: shift(now, topic.window()), is_ours: true })
     }
 
     /// Puts and deletes, each by itself: what a failure leaves undone is not taken back.

@@ -1,6 +1,6 @@
 //! Seat items: they exist only while a seat is not free.
 
-use domain::{StoreError, hold::Taken, ids::BookingId};
+use domain::{StoreError, hold::Taken, house::Channel, ids::BookingId};
 use serde::{Deserialize, Serialize};
 
 /// The attribute with a seat's state.
@@ -36,6 +36,9 @@ pub(crate) struct SeatItem {
     pub(crate) status: SeatStatus,
     #[serde(rename = "b", skip_serializing_if = "Option::is_none", default)]
     pub(crate) booking: Option<BookingId>,
+    /// Of a blocked seat: whose it is. An index has taken the name `c`.
+    #[serde(rename = "h", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) channel: Option<Channel>,
 }
 
 impl SeatItem {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     availability::{Counts, PackedRow, SeatState, SectionAvailability, pack},
-    ids::SectionId,
+    ids::{RowId, SectionId},
     plan::Row,
     time::{SignedDuration, shift},
 };
@@ -55,6 +55,29 @@ async fn a_row_is_replaced_by_a_later_reading_only() {
     assert_eq!(read(&store).await.counts(), Counts::default());
 }
 
+/// More rows than one write takes; and a row that was written already keeps none of the others from being written.
+#[tokio::test]
+async fn rows_are_replaced_together_and_one_that_is_old_is_left_out() {
+    let (engine, store) = published().await;
+    let names: Vec<RowId> = (0..30).map(|n| format!("row-{n}").parse().unwrap()).collect();
+    let put = async |packed: &[PackedRow]| {
+        let rows: Vec<_> = names.iter().zip(packed).collect();
+        let calls = engine.meter().of("UpdateItem").calls;
+        let written = store.put_rows(sale::show().id, &section(), &rows, sale::held_at()).await.unwrap();
+        (written, engine.meter().of("UpdateItem").calls - calls)
+    };
+    let mut packed = vec![with(SeatState::Held, "5"); 30];
+    assert_eq!(put(&packed).await, (vec![true; 30], 2));
+    assert_eq!((read(&store).await.counts().held, read(&store).await.version), (30, 2), "a version a write");
+    for (number, row) in packed.iter_mut().take(3).enumerate() {
+        *row = with(SeatState::Sold, if number == 1 { "5" } else { "6" });
+    }
+    assert_eq!(put(&packed[..3]).await, (vec![true, false, true], 4));
+    assert_eq!(read(&store).await.counts(), Counts { held: 28, sold: 2, blocked: 0 });
+    assert_eq!(put(&packed[..1]).await, (vec![false], 1), "one row is not tried twice");
+    assert_eq!(put(&[]).await, (vec![], 0));
+}
+
 #[tokio::test]
 async fn a_rows_states_are_those_of_its_seats() {
     let (_engine, store) = published().await;
@@ -76,7 +99,7 @@ async fn many_sections_are_read_in_their_order() {
     let (_engine, store) = published().await;
     let sections: Vec<SectionId> = (0..250).map(|n| format!("s{n}").parse().unwrap()).collect();
     for (n, section) in sections.iter().enumerate().step_by(50) {
-        let packed = PackedRow { bits: vec![0b01_00_00_00; n + 1], counts: Counts::default(), sequence: "1".into() };
+        let packed = PackedRow { bits: vec![0b01_00_00_00; n + 1], sequence: "1".into(), ..PackedRow::default() };
         store.put_row(sale::show().id, section, &row().id, &packed, sale::held_at()).await.unwrap();
     }
     let shown = store.availabilities(sale::show().id, &sections).await.unwrap();
@@ -86,10 +109,7 @@ async fn many_sections_are_read_in_their_order() {
 }
 
 mod budgets {
-    use domain::{
-        availability::{Counts, PackedRow},
-        ids::RowId,
-    };
+    use domain::{availability::PackedRow, ids::RowId};
     use testkit::sale;
 
     use super::{published, read, section};
@@ -100,7 +120,7 @@ mod budgets {
         let (engine, store) = published().await;
         for n in 0..40 {
             let id: RowId = format!("row-{n}").parse().unwrap();
-            let packed = PackedRow { bits: vec![0xaa; 8], counts: Counts::default(), sequence: n.to_string() };
+            let packed = PackedRow { bits: vec![0xaa; 8], sequence: n.to_string(), ..PackedRow::default() };
             store.put_row(sale::show().id, &section(), &id, &packed, sale::held_at()).await.unwrap();
         }
         let before = engine.meter().total();

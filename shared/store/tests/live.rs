@@ -10,7 +10,11 @@ use domain::{
     live::{SECTIONS_MAX, Topic},
     time::{SignedDuration, shift},
 };
-use store::{Store, keys::WATCHER_SHARDS, live::Connection};
+use store::{
+    Store,
+    keys::WATCHER_SHARDS,
+    live::{Connection, Promise},
+};
 use testkit::{
     engine::{Engine, Fault},
     sale, table,
@@ -156,10 +160,15 @@ async fn what_a_failed_subscription_wrote_goes_with_its_connection() {
     }
 }
 
+/// When a promise has to be told by who made it.
+fn ours(promise: Promise) -> Option<Timestamp> {
+    promise.is_ours.then_some(promise.at)
+}
+
 #[tokio::test]
 async fn one_of_many_who_changed_something_has_to_tell_it() {
     let (_engine, store) = store().await;
-    let promise = async |millis, insist| store.promise(&section("A"), after(millis), insist).await.unwrap();
+    let promise = async |millis, insist| ours(store.promise(&section("A"), None, after(millis), insist).await.unwrap());
     assert_eq!(promise(0, false).await, Some(after(0)), "at once");
     assert_eq!(promise(10, false).await, Some(after(500)), "that one may have been too late");
     assert_eq!(promise(20, false).await, None);
@@ -168,17 +177,41 @@ async fn one_of_many_who_changed_something_has_to_tell_it() {
     assert_eq!(promise(500, false).await, None);
     assert_eq!(promise(950, false).await, Some(after(1_500)));
     assert_eq!(promise(60_000, false).await, Some(after(60_000)));
-    let other = store.promise(&section("B"), after(20), false).await.unwrap();
-    assert_eq!(other, Some(after(20)), "each section by itself");
+    let other = store.promise(&section("B"), None, after(20), false).await.unwrap();
+    assert_eq!(ours(other), Some(after(20)), "each section by itself");
+}
+
+/// The better a caller knows what is promised, the fewer calls it takes; what they know may be old or gone.
+#[tokio::test]
+async fn who_knows_the_promise_asks_nobody_while_it_is_pending() {
+    let (engine, store) = store().await;
+    let promise = async |known: Option<i64>, millis, insist| {
+        let before = engine.meter().total().calls;
+        let promise = store.promise(&section("A"), known.map(after), after(millis), insist).await.unwrap();
+        (promise.is_ours, promise.at, engine.meter().total().calls - before)
+    };
+    assert_eq!(promise(None, 0, false).await, (true, after(0), 1), "nothing was promised");
+    assert_eq!(promise(Some(0), 10, false).await, (true, after(500), 1));
+    assert_eq!(promise(Some(500), 20, false).await, (false, after(500), 0), "it is pending");
+    assert_eq!(promise(None, 20, false).await, (false, after(500), 1), "whoever does not know is told");
+    assert_eq!(promise(Some(0), 20, false).await, (false, after(500), 1), "somebody else promised since");
+    assert_eq!(promise(Some(500), 30, true).await, (true, after(1_000), 1), "pending, but perhaps of one who died");
+    assert_eq!(
+        promise(Some(500), 950, false).await,
+        (true, after(1_500), 2),
+        "what is known is old, and so is what is"
+    );
+    assert_eq!(promise(None, 9_000, false).await, (true, after(9_000), 1), "the one before is over");
+    assert_eq!(promise(Some(4_000), 9_600, false).await, (true, after(9_600), 2));
 }
 
 #[tokio::test]
 async fn of_many_at_the_same_time_one_promises_each_window() {
     let (_engine, store) = store().await;
     let topic = section("A");
-    let promises = (0..40).map(|_| store.promise(&topic, after(0), false));
+    let promises = (0..40).map(|_| store.promise(&topic, None, after(0), false));
     let mut promised: Vec<Timestamp> =
-        futures::future::try_join_all(promises).await.unwrap().into_iter().flatten().collect();
+        futures::future::try_join_all(promises).await.unwrap().into_iter().filter_map(ours).collect();
     promised.sort_unstable();
     assert_eq!(promised, [after(0), after(500)], "whoever wrote after the first telling has it told in the next");
 }
@@ -191,7 +224,7 @@ async fn a_promise_whose_answer_was_lost_is_kept_by_who_made_it() {
         "UpdateItem" => Fault::DropAfterCommit,
         _ => Fault::None,
     })));
-    assert_eq!(store.promise(&section("A"), after(0), false).await.unwrap(), Some(after(0)));
+    assert_eq!(ours(store.promise(&section("A"), None, after(0), false).await.unwrap()), Some(after(0)));
     engine.set_fault(Some(Arc::new(|_| Fault::Throttle)));
-    assert!(store.promise(&section("A"), after(0), false).await.is_err());
+    assert!(store.promise(&section("A"), None, after(0), false).await.is_err());
 }

@@ -11,11 +11,13 @@ use testkit::{budget, clock::ManualClock, recorded::Recorded, sale};
 use super::{
     best::reads,
     map::STREAM_ARN,
-    stage::{Stage, f64_of},
+    stage::{Stage, f64_of, seat_id},
 };
 
 /// Records read from the stream, at most.
 const RECORDS: u32 = 1_000;
+/// Rows of a section that change in one batch.
+const ROWS: usize = 4;
 /// People who look at the map at the same moment.
 const READERS: usize = 300;
 
@@ -45,6 +47,41 @@ async fn however_many_seats_change_in_a_window_watchers_are_told_twice() {
     assert!(told > 0, "somebody is told");
     let what = "messages to watchers of a section and of the counts, twenty seats held and sold within a window";
     budget::at_most(what, 4.0, f64_of(told as u64));
+}
+
+/// Four rows of a section are sold, and all of it comes in one batch; then more of it, while its watchers are to be told
+/// anyway.
+#[tokio::test]
+async fn a_batch_writes_a_section_once_and_promises_once_a_window() {
+    let stage = Stage::open().await;
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(sale::held_at()));
+    let queue = Arc::new(LocalQueue::new(Arc::clone(&clock), 1));
+    let tellings = Arc::new(LocalTellings::new(queue, Arc::clone(&clock)));
+    let app = project::App::new(stage.store.clone(), tellings, clock);
+    let (mut after, mut writes) = (0, Vec::new());
+    for round in 0..3 {
+        for row in 0..ROWS {
+            let seat = seat_id(ROWS * round + row, 0);
+            assert_eq!(stage.hold(&format!("buyer of {seat}"), "a key", &[seat.clone()]).await.0, 201);
+        }
+        let records = stage.engine.stream().read(after, RECORDS).unwrap();
+        after = records.last().unwrap().sequence;
+        let of_seats =
+            records.iter().filter(|it| it.keys["PK"]["S"].as_str().is_some_and(|it| it.starts_with("SEATS#")));
+        let of_seats: Vec<_> = of_seats.map(|record| record.event(STREAM_ARN).unwrap()).collect();
+        assert_eq!(of_seats.len(), ROWS);
+        let event: DynamodbEvent = serde_json::from_value(json!({"Records": of_seats})).unwrap();
+        let before = stage.engine.meter().of("UpdateItem").calls;
+        assert_eq!(project::handle(&app, event).await.batch_item_failures.len(), 0);
+        writes.push(stage.engine.meter().of("UpdateItem").calls - before);
+    }
+    let states = stage.store.availability(sale::show().id, &"block-00".parse().unwrap()).await.unwrap();
+    assert_eq!((states.counts().held, states.version), (12, 3), "every row is shown");
+    let what =
+        format!("writes of a batch that changes {ROWS} rows of a section: the map, and promises to tell the section");
+    budget::at_most(&format!("{what} and the counts"), 3.0, f64_of(writes[0].max(writes[1])));
+    let what = format!("writes of a batch that changes {ROWS} rows of a section whose watchers are to be told anyway");
+    budget::at_most(&what, 1.0, f64_of(writes[2]));
 }
 
 /// Everybody looks at the same section at the same moment, through one instance.

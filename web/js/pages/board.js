@@ -79,12 +79,13 @@ class Board {
   }
 
   drawFigures() {
-    const { seats, areas } = this.sales;
+    const { seats, areas, channels } = this.sales;
+    const given = channels.filter((/** @type {any} */ it) => it.seats).map((/** @type {any} */ it) => `${t(`board.${it.channel}`)} ${number(it.seats)}`).join(", ");
     const places = areas.reduce((/** @type {number} */ sum, /** @type {any} */ it) => sum + it.taken, 0);
     const figure = (/** @type {string} */ name, /** @type {string} */ value, more = "") => h("div", null, h("dt", null, name), h("dd", null, value, h("small", null, more || "\u00a0")));
     const share = seats.total ? `${Math.round((100 * seats.sold) / seats.total)} %` : "";
     set(this.figures,
-      figure(t("board.sold"), number(seats.sold), share), figure(t("board.held"), number(seats.held)), figure(t("board.free"), number(seats.available)), figure(t("board.blocked"), number(seats.blocked)),
+      figure(t("board.sold"), number(seats.sold), share), figure(t("board.held"), number(seats.held)), figure(t("board.free"), number(seats.available)), figure(t("board.blocked"), number(seats.blocked), given),
       areas.length ? figure(t("board.areas"), number(places)) : null,
       figure(t("board.taken"), this.money ? money(this.money.captured) : "…", this.money?.refunded.amountMinor ? t("board.refunded", { price: money(this.money.refunded) }) : ""));
   }

@@ -471,7 +471,7 @@ fn blocks(is_command: bool) -> Value {
     ranges["maxItems"] = json!(RANGES_MAX);
     let mut action = one_of(&["block", "allocate", "release"]);
     action["default"] = json!("block");
-    let channel = nullable(&one_of(&["box-office", "sponsor", "promoter"]));
+    let channel = nullable(&one_of(&CHANNELS));
     command(&[
         ("seatIds?", seats),
         ("ranges?", described(ranges, "In place of `seatIds`; with an Idempotency-Key.")),
@@ -490,6 +490,9 @@ fn house_job() -> Value {
     ])
 }
 
+/// Who gives house seats away.
+const CHANNELS: [&str; 3] = ["box-office", "sponsor", "promoter"];
+
 fn sales() -> Value {
     let mut section = vec![("sectionId", schema("SectionId")), ("name", text())];
     section.extend(figures());
@@ -500,10 +503,13 @@ fn sales() -> Value {
         ("remaining", count()),
         ("taken", described(count(), "Held and sold together.")),
     ]);
+    let channel = object(&[("channel", one_of(&CHANNELS)), ("seats", count())]);
     object(&[
         ("showId", schema("ShowId")),
         ("asOf", time()),
         ("seats", object(&figures())),
+        ("channels", described(list(&channel), "Each channel with the blocked seats that are allocated to it.")),
+        ("unallocated", described(count(), "Blocked seats that are no channel's.")),
         ("sections", list(&object(&section))),
         ("areas", list(&area)),
         ("waitlist", schema("WaitlistCounts")),

@@ -102,6 +102,8 @@ fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
     report.add(here, &stories::CALL_OFF, called_off);
     let reconciled = report::timed(|| stories::reconcile(here, stage));
     report.add(here, &stories::RECONCILE, reconciled);
+    let reprojected = report::timed(|| stories::reproject(here, stage));
+    report.add(here, &stories::REPROJECT, reprojected);
     let updated = report::timed(|| stories::update(stack, stage));
     report.add(stack, &stories::UPDATE, updated);
     let redriven = report::timed(|| stories::poison(stack, stage));

@@ -6,19 +6,27 @@ mod paying;
 mod sale;
 mod time;
 
-use std::time::Duration;
+use std::{
+    env,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
-use super::stage::{BRIEF_SECONDS, Stage};
+use super::{
+    stack::Stack,
+    stage::{BRIEF_SECONDS, Stage},
+};
 use crate::{
+    aws::{ACCESS_KEY, REGION, SECRET_KEY},
     http::eventually,
     journey::{Person, list, text},
 };
 
 pub(crate) use self::{
     giving_back::{CALL_OFF, RECONCILE, REFUND, call_off, reconcile, refund},
-    operations::{POISON, TEARDOWN, UPDATE, poison, teardown, update},
+    operations::{POISON, REPROJECT, TEARDOWN, UPDATE, poison, reproject, teardown, update},
     paying::{CHALLENGE, DECLINE, LATE, UNANSWERED, challenge, decline, late_payment, unanswered},
     sale::{PUBLISH, RACE, SALE, WEBHOOKS, race, sale, webhooks},
     time::{EXPIRY, SWEEP, expiry, sweep},
@@ -28,6 +36,18 @@ pub(crate) use self::{
 const TIMER_GRACE: Duration = Duration::from_secs(30);
 /// From the end of a hold to its release by the schedule: a minute to the next tick, and a function's run.
 const SCHEDULE_GRACE: Duration = Duration::from_secs(90);
+
+/// This very program with these arguments, as an operator of the stack runs it: how it ended, and all that it said.
+fn xtask(stack: &Stack, arguments: &[&str]) -> Result<(ExitStatus, String), String> {
+    let program = env::current_exe().map_err(|why| format!("this very program: {why}"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear();
+    command.env("AWS_ENDPOINT_URL", stack.endpoint()).env("AWS_REGION", REGION);
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let output = command.output().map_err(|why| format!("the command does not start: {why}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status, String::from_utf8_lossy(&said).into_owned()))
+}
 
 /// The provider has this amount, and gave nothing back.
 fn captured_once(stage: &Stage, intent: &str, amount: u64) -> Result<(), String> {

@@ -1,12 +1,9 @@
 //! Money goes back, and the books agree.
 
-use std::{env, process::Command};
-
 use serde_json::{Value, json};
 
-use super::{SCHEDULE_GRACE, TIMER_GRACE};
+use super::{SCHEDULE_GRACE, TIMER_GRACE, xtask};
 use crate::{
-    aws::{ACCESS_KEY, REGION, SECRET_KEY},
     e2e::{
         report::Story,
         stack::Stack,
@@ -90,17 +87,8 @@ fn given_back(stage: &Stage, intent: &str) -> Result<u64, String> {
 
 /// The command, as an operator runs it, finds nothing that a person must look at.
 pub(crate) fn reconcile(stack: &Stack, _: &Stage) -> Result<(), String> {
-    let program = env::current_exe().map_err(|why| format!("this very program: {why}"))?;
-    let mut command = Command::new(program);
-    command.args(["reconcile", "--function", stack.id("ReconcileFunction")?, "--scope", "all"]).env_clear();
-    command.env("AWS_ENDPOINT_URL", stack.endpoint()).env("AWS_REGION", REGION);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    let output = command.output().map_err(|why| format!("the command does not start: {why}"))?;
-    let (told, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (status, told) = xtask(stack, &["reconcile", "--function", stack.id("ReconcileFunction")?, "--scope", "all"])?;
     let compared = told.lines().next().and_then(|line| line.strip_prefix("compared: ")).unwrap_or_default();
     let intents: u64 = compared.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default();
-    if output.status.success() && intents > 0 {
-        return Ok(());
-    }
-    Err(format!("it ended with {}:\n{told}{failed}", output.status))
+    if status.success() && intents > 0 { Ok(()) } else { Err(format!("it ended with {status}:\n{told}")) }
 }

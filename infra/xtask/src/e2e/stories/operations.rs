@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use serde_json::json;
 
-use super::{TIMER_GRACE, ends};
+use super::{SCHEDULE_GRACE, TIMER_GRACE, ends, xtask};
 use crate::{
     e2e::{
         report::Story,
@@ -27,6 +27,9 @@ const UPDATED_HOLD_SECONDS: i64 = 300;
 
 /// The stack is changed while it sells.
 pub(crate) const UPDATE: Story = Story { name: "the stack is updated in place and sells on", functions: &["hold"] };
+/// A map is lost.
+pub(crate) const REPROJECT: Story =
+    Story { name: "cargo xtask reproject --function rebuilds a lost map byte for byte", functions: &["project"] };
 /// Messages that cannot succeed.
 pub(crate) const POISON: Story =
     Story { name: "poisoned timers end in the dead-letter queue and are redriven", functions: &["sweep"] };
@@ -49,6 +52,40 @@ pub(crate) fn update(stack: &mut Stack, stage: &Stage) -> Result<(), String> {
     let moment = |name| text(&after, name)?.parse::<jiff::Timestamp>().map_err(|why| why.to_string());
     let lives = moment("expiresAt")?.duration_since(moment("createdAt")?).as_secs();
     if lives == UPDATED_HOLD_SECONDS { Ok(()) } else { Err(format!("after the update a hold lives {lives} s")) }
+}
+
+/// The command, as an operator runs it: it finds nothing wrong with a map that is right, rebuilds one that is lost, and says
+/// what it cannot do.
+pub(crate) fn reproject(stack: &Stack, stage: &Stage) -> Result<(), String> {
+    let function = stack.id("ProjectFunction")?;
+    let rebuild = |show: &str| xtask(stack, &["reproject", "--function", function, "--show", show]);
+    let is_right = || {
+        let (status, told) = rebuild(&stage.usual)?;
+        if !status.success() {
+            return Err(format!("it ended with {status}:\n{told}"));
+        }
+        Ok(told.ends_with(" of which 0 showed something else\n").then_some(()))
+    };
+    let shown = || {
+        let url = format!("{}/v1/shows/{}/sections/hall/availability", stage.site.base_url, stage.usual);
+        Ok::<_, String>(text(&stage.site.http.get(&url)?.expect("the map", 200)?.json(), "seats")?.to_owned())
+    };
+    // A change may be on its way: then it is the command that shows it first.
+    eventually("a map that is right", SCHEDULE_GRACE, is_right)?;
+    let before = shown()?;
+    let key = json!({"PK": {"S": format!("AVAIL#{}#hall", stage.usual)}, "SK": {"S": "AVAIL"}});
+    let lose = json!({"TableName": stack.id("Table")?, "Key": key});
+    stack.aws.json("dynamodb", "DynamoDB_20120810.DeleteItem", &lose)?;
+    let (status, told) = rebuild(&stage.usual)?;
+    if !status.success() || !told.contains("rewritten: hall:") {
+        return Err(format!("of a lost map it said, with {status}:\n{told}"));
+    }
+    eventually("the map as it was", SCHEDULE_GRACE, || Ok((shown()? == before).then_some(())))?;
+    let (status, told) = rebuild("shw_00000000000070008000000000000001")?;
+    if status.success() || !told.contains("there is no show") {
+        return Err(format!("of no show it said, with {status}:\n{told}"));
+    }
+    Ok(())
 }
 
 /// While the provider does not answer, the timer of a started payment fails until it is given up; so does a message that
