@@ -22,7 +22,8 @@ export async function upload(path, file, signal) {
       return null;
     });
     if (answer?.ok || answer?.status === 412) return uploadId;
-    const passing = !answer || answer.status >= 500;
+    // 409: the try before is still on its way.
+    const passing = !answer || answer.status === 409 || answer.status >= 500;
     if (!passing || tries >= TRIES_MAX) throw new Problem(0, { detail: `the file was not taken: ${answer?.status ?? "no answer"}` });
     await pause(300 * 2 ** tries * (0.75 + Math.random() / 2), signal);
   }

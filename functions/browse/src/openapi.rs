@@ -280,17 +280,16 @@ fn uploading() -> Operation {
         "method": METHOD, "headers": headers, "expiresAt": "2026-12-01T04:45:07Z", "bytesMax": UPLOAD_BYTES_MAX,
     });
     Operation::new("POST /v1/plan-uploads", "createPlanUpload", "organise", "Say where a large seating plan may be put")
-            .about(
-                "Send the file's bytes to `url` with `method` and exactly these `headers`, and nothing else of yours: the address \
-            is a secret, and no token belongs there. It takes one file of that length, once: 412 says that it is there \
-            already, from a try whose answer was lost. Then create the venue with `planUpload`, within a day. \
-            Nothing is made by this call: ask again for another.",
+        .about(
+            "Send the file's bytes to `url` with `method` and exactly these `headers`; the address is a secret, and no token \
+            belongs there. It takes one file of that length, once: 412 says that it is there already, from a try whose answer \
+            was lost. Then create the venue with `planUpload`, within a day. Nothing is made by this call: ask again for another.",
         )
-            .organiser()
-            .takes("PlanUploadCommand", true, &json!({"bytes": 9_870_123}))
-            .refuses(&["invalid"])
-            .stored()
-            .answers(201, "PlanUpload", "Where the plan may be put", &offer)
+        .organiser()
+        .takes("PlanUploadCommand", true, &json!({"bytes": 9_870_123}))
+        .refuses(&["invalid"])
+        .stored()
+        .answers(201, "PlanUpload", "Where the plan may be put", &offer)
 }
 
 fn publishing() -> Vec<Operation> {

@@ -26,6 +26,9 @@ use crate::{
     uploads::{KEPT, OFFER_LIFETIME_MAX, Offer, UPLOAD_BYTES_MAX, Uploads, expiry},
 };
 
+/// What the names of files begin with that are being written.
+const DRAFT: &str = ".draft-";
+
 /// Files under a directory, put there through a base URL that the embedded platform serves.
 pub struct LocalUploads {
     directory: Arc<Path>,
@@ -64,7 +67,7 @@ impl LocalUploads {
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<bool, ProviderError> {
         check_key(key)?;
         let (path, directory, now) = (self.directory.join(key), Arc::clone(&self.directory), self.clock.now());
-        let draft = self.directory.join(format!(".draft-{}", self.writes.fetch_add(1, Ordering::Relaxed)));
+        let draft = self.directory.join(format!("{DRAFT}{}", self.writes.fetch_add(1, Ordering::Relaxed)));
         let written = blocking(move || {
             forget(&directory, now)?;
             if let Some(parent) = path.parent() {
@@ -102,18 +105,27 @@ fn is_over(metadata: &fs::Metadata, now: Timestamp) -> io::Result<bool> {
     Ok(age.unwrap_or_default() >= KEPT)
 }
 
-/// Deletes what is over, as a bucket's rule would.
+/// Deletes what is over, as a bucket's rule would. Others may do so at the same time, and write.
 fn forget(directory: &Path, now: Timestamp) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let metadata = entry.metadata()?;
-        if metadata.is_dir() {
-            forget(&entry.path(), now)?;
-        } else if is_over(&metadata, now)? {
-            fs::remove_file(entry.path())?;
+        if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+            continue;
+        }
+        match forget_one(&entry.path(), now) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome?,
         }
     }
     Ok(())
+}
+
+fn forget_one(path: &Path, now: Timestamp) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return forget(path, now);
+    }
+    if is_over(&metadata, now)? { fs::remove_file(path) } else { Ok(()) }
 }
 
 #[async_trait]

@@ -13,10 +13,11 @@ use crate::{
     journey::text,
 };
 
-/// Rows of the arena's one block, and seats in each: within what a section may have, and more than a megabyte of text.
+/// Rows of a block.
 const ROWS: usize = 50;
+/// Seats of a row.
 const SEATS: usize = 98;
-/// Blocks of the arena.
+/// Blocks of the arena: more than a megabyte of text.
 const BLOCKS: usize = 3;
 /// What a call with a plan in it may have, in bytes.
 const INLINE_BYTES_MAX: usize = 1024 * 1024;
