@@ -1,4 +1,4 @@
-"""Makes what the functions expect to find: the table of template.yaml, two queues, a bucket, a bus and a sender of mail.
+"""Makes what the functions expect to find: the table of template.yaml, two queues, two buckets, a bus and a sender of mail.
 
 `cargo xtask table` runs it with the Python of the SAM CLI, whose own parser reads the template. Names are those of
 env.json. Whatever is there already is left as it is.
@@ -81,8 +81,9 @@ def others(endpoint, setting):
     for name in ("TIMER_QUEUE_URL", "TELLING_QUEUE_URL"):
         queue = setting(name).rsplit("/", 1)[1]
         make(f"queue {queue} at {endpoint}", client("sqs", endpoint).create_queue, QueueName=queue)
-    bucket = setting("TICKET_BUCKET")
-    make(f"bucket {bucket} at {endpoint}", client("s3", endpoint).create_bucket, Bucket=bucket)
+    for name in ("TICKET_BUCKET", "PLAN_UPLOAD_BUCKET"):
+        bucket = setting(name)
+        make(f"bucket {bucket} at {endpoint}", client("s3", endpoint).create_bucket, Bucket=bucket)
     bus = setting("EVENT_BUS_NAME")
     make(f"bus {bus} at {endpoint}", client("events", endpoint).create_event_bus, Name=bus)
     sender = setting("MAIL_FROM")

@@ -36,5 +36,6 @@ mod scan;
 mod security;
 mod template;
 mod ticket;
+mod uploads;
 mod waitlist;
 mod wire;

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use serde_json::{Map, Value, json};
 use testkit::template;
 
-use crate::support::{Answer, Stage, eventually, hall, id, seat};
+use crate::support::{Answer, Stage, eventually, hall, id, put, seat};
 
 /// Says nothing about what is valid.
 const ANNOTATIONS: [&str; 5] = ["description", "examples", "example", "default", "contentEncoding"];
@@ -114,6 +114,14 @@ impl Contract {
                     self.check(option, value, at, &mut none);
                     none.is_empty()
                 }),
+                "oneOf" => {
+                    let matched = wanted.as_array().unwrap().iter().filter(|option| {
+                        let mut none = Vec::new();
+                        self.check(option, value, at, &mut none);
+                        none.is_empty()
+                    });
+                    matched.count() == 1
+                }
                 "required" => {
                     let names = wanted.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
                     names
@@ -294,6 +302,7 @@ async fn organise(stage: &Stage, contract: &Contract) {
     let created = contract.answers(route, 201, olga.post("/v1/venues", &venue).await);
     let faulty = json!({"name": "Hall", "city": "Pune", "timeZone": "Asia/Kolkata", "plan": {}});
     contract.answers(route, 422, olga.post("/v1/venues", &faulty).await);
+    put_beside_the_api(stage, contract).await;
     let (route, event) =
         ("POST /v1/events", json!({"title": "Play", "category": "theatre", "city": "Pune", "description": "Long."}));
     contract.sends(route, &event);
@@ -317,6 +326,25 @@ async fn organise(stage: &Stage, contract: &Contract) {
     contract.answers("POST /v1/shows/{showId}/holds", 409, hold);
     show["currency"] = json!("XXZ");
     contract.answers(route, 422, olga.post(&path, &show).await);
+}
+
+async fn put_beside_the_api(stage: &Stage, contract: &Contract) {
+    let (olga, path) = (stage.organiser(), "/v1/plan-uploads");
+    let (route, file) = ("POST /v1/plan-uploads", hall().to_string());
+    let wanted = json!({"bytes": file.len()});
+    contract.sends(route, &wanted);
+    let offer = contract.answers(route, 201, olga.post(path, &wanted).await);
+    contract.answers(route, 422, olga.post(path, &json!({"bytes": 0})).await);
+    contract.answers(route, 400, olga.post(path, &json!({})).await);
+    contract.answers(route, 403, stage.buyer("ada").post(path, &wanted).await);
+    let (route, upload) = ("POST /v1/venues", &offer["uploadId"]);
+    let mut venue = json!({"name": "Hall", "city": "Pune", "timeZone": "Asia/Kolkata", "planUpload": upload});
+    contract.sends(route, &venue);
+    contract.answers(route, 422, olga.post("/v1/venues", &venue).await);
+    assert_eq!(put(stage, &offer, file).await, 200);
+    contract.answers(route, 201, olga.post("/v1/venues", &venue).await);
+    venue["plan"] = hall();
+    contract.answers(route, 400, olga.post("/v1/venues", &venue).await);
 }
 
 async fn browse(stage: &Stage, contract: &Contract) {

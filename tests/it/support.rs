@@ -347,6 +347,15 @@ impl Person {
     }
 }
 
+/// Puts a file where it was offered, as it was offered; answers the status.
+pub async fn put(stage: &Stage, offer: &Value, file: impl Into<reqwest::Body>) -> u16 {
+    let method: Method = offer["method"].as_str().unwrap().parse().unwrap();
+    let request = stage.http.request(method, offer["url"].as_str().unwrap());
+    let headers = offer["headers"].as_object().unwrap();
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value.as_str().unwrap()));
+    request.body(file).send().await.unwrap().status().as_u16()
+}
+
 /// A booking's id.
 pub fn id(booking: &Value) -> &str {
     booking["bookingId"].as_str().expect("a booking has an id")

@@ -261,6 +261,35 @@ fn what_people_own_is_encrypted_protected_and_kept() {
     assert!(blocked.len() == 4 && blocked.values().all(|on| on == true));
 }
 
+/// Strangers' browsers write into it: one kind of file, from one origin, for a day.
+#[test]
+fn what_organisers_put_beside_the_api_is_private_and_soon_gone() {
+    let template = parsed();
+    let bucket = &template["Resources"]["PlanUploads"]["Properties"];
+    let tickets = &template["Resources"]["Tickets"]["Properties"];
+    for same in ["BucketEncryption", "OwnershipControls", "PublicAccessBlockConfiguration"] {
+        assert!(bucket[same].is_object() && bucket[same] == tickets[same], "{same}");
+    }
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+    assert_eq!(
+        (rules.len(), &rules[0]["Status"], rules[0]["ExpirationInDays"].as_u64()),
+        (1, &"Enabled".into(), Some(1))
+    );
+    assert_eq!(outbound::uploads::KEPT, std::time::Duration::from_hours(24));
+    let rules = bucket["CorsConfiguration"]["CorsRules"].as_array().unwrap();
+    assert_eq!(rules.len(), 1);
+    assert_eq!(rules[0]["AllowedMethods"], serde_json::json!([outbound::uploads::METHOD]));
+    assert_eq!(rules[0]["AllowedHeaders"], serde_json::json!(outbound::uploads::HEADERS.map(|(name, _)| name)));
+    let api = &of_type(&template, "AWS::ApiGatewayV2::Api")["Api"]["CorsConfiguration"];
+    assert_eq!(rules[0]["AllowedOrigins"], api["AllowOrigins"], "the web app's origin, by the one parameter");
+    let policies = of_type(&template, "AWS::S3::BucketPolicy");
+    for (policy, bucket) in [("PlanUploadsPolicy", "PlanUploads"), ("TicketsPolicy", "Tickets")] {
+        let statements = policies[policy]["PolicyDocument"]["Statement"].as_array().unwrap();
+        assert_eq!((named(&policies[policy]["Bucket"]), statements.len()), (bucket.to_owned(), 1));
+        assert_eq!(statements[0]["Condition"]["Bool"]["aws:SecureTransport"], "false");
+    }
+}
+
 /// An API behind the front is closed to whoever comes around it: by each function that answers calls, and by name.
 #[test]
 fn whoever_answers_calls_knows_the_front() {

@@ -54,6 +54,36 @@ test("an organiser drags a plan in, mends what is wrong with it, and sells", asy
   assert.deepEqual(errors, []);
 });
 
+test("a plan that is too large for a call is put beside it", async () => {
+  const { page, errors } = await person(browser);
+  await signIn(page, "impresario", ["organiser"]);
+  await page.goto("/organise/new");
+  await page.getByLabel("Name of the house").fill("Arena");
+  await page.getByLabel("City").first().fill("Wien");
+  await page.getByLabel("Time zone").fill("Europe/Vienna");
+  const row = (name) => ({ row_number: String(name), position: { x: 0, y: name * 30 }, seats: Array.from({ length: 70 }, (_, seat) => ({ seat_guid: `${name}-${seat}`, seat_number: String(seat + 1), position: { x: seat * 25, y: 0 }, category: "Stalls" })) });
+  const rows = (first) => Array.from({ length: 60 }, (_, at) => row(first + at));
+  const arena = { ...plan(), zones: [0, 1, 2].map((at) => ({ name: `Block ${at + 1}`, position: { x: at * 1900, y: 0 }, rows: rows(at * 60), areas: [] })) };
+  assert.ok(JSON.stringify(arena).length > 1024 * 1024);
+  const calls = [];
+  page.on("request", (request) => { if (["POST", "PUT"].includes(request.method())) calls.push({ way: `${request.method()} ${new URL(request.url()).pathname.replace(/uploads\/.*/, "uploads/…")}`, request }); });
+  // The line breaks once.
+  let broken = false;
+  await page.route("**/dev/uploads/**", (route) => {
+    if (broken) return route.continue();
+    broken = true;
+    return route.abort("connectionreset");
+  });
+  await page.locator("#plan-file").setInputFiles(file("arena.json", arena));
+  await page.getByText("12,600 seats in 3 sections").first().waitFor();
+  await page.getByRole("button", { name: "Use this house" }).click();
+  await page.getByText("Arena, Wien").waitFor();
+  assert.deepEqual(calls.map(({ way }) => way), ["POST /v1/plan-uploads", "PUT /dev/uploads/…", "PUT /dev/uploads/…", "POST /v1/venues"]);
+  assert.ok(!calls[1].request.headers().authorization, "the address is all that is shown there");
+  assert.ok(calls[3].request.postData().length < 1024);
+  assert.deepEqual(errors.filter((it) => !/ERR_CONNECTION_RESET/.test(it)), []);
+});
+
 test("the board fills up as people buy, pauses and opens, blocks seats, exports, and calls the show off", async () => {
   const showId = await theatre();
   const { page, errors } = await person(browser);

@@ -13,6 +13,7 @@ mod waitlist;
 use std::sync::LazyLock;
 
 use edge::Reply;
+use outbound::uploads::{HEADERS, METHOD, UPLOAD_BYTES_MAX};
 use serde_json::{Map, Value, json};
 
 use self::{
@@ -78,6 +79,7 @@ fn operations() -> Vec<Operation> {
 const EVENT_ID: &str = "evt_01990000000070008000000000000002";
 const SHOW_ID: &str = "shw_01990000000070008000000000000003";
 const VENUE_ID: &str = "ven_01990000000070008000000000000001";
+const UPLOAD_ID: &str = "upl_01990000000070008000000000000001";
 
 fn money(minor: i64) -> Value {
     json!({"amountMinor": minor, "currency": "INR"})
@@ -271,6 +273,25 @@ fn bookings() -> Vec<Operation> {
     ]
 }
 
+fn uploading() -> Operation {
+    let headers: Map<String, Value> = HEADERS.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let offer = json!({
+        "uploadId": UPLOAD_ID, "url": "https://usher-plans.s3.eu-central-1.amazonaws.com/1f0c/0199.json?X-Amz-Signature=5e0c",
+        "method": METHOD, "headers": headers, "expiresAt": "2026-12-01T04:45:07Z", "bytesMax": UPLOAD_BYTES_MAX,
+    });
+    Operation::new("POST /v1/plan-uploads", "createPlanUpload", "organise", "Say where a large seating plan may be put")
+        .about(
+            "Send the file's bytes to `url` with `method` and exactly these `headers`; the address is a secret, and no token \
+            belongs there. It takes one file of that length, once: 412 says that it is there already, from a try whose answer \
+            was lost. Then create the venue with `planUpload`, within a day. Nothing is made by this call: ask again for another.",
+        )
+        .organiser()
+        .takes("PlanUploadCommand", true, &json!({"bytes": 9_870_123}))
+        .refuses(&["invalid"])
+        .stored()
+        .answers(201, "PlanUpload", "Where the plan may be put", &offer)
+}
+
 fn publishing() -> Vec<Operation> {
     let create = |route, id, summary| {
         let operation = Operation::new(route, id, "organise", summary).organiser().keyed(false);
@@ -287,8 +308,12 @@ fn publishing() -> Vec<Operation> {
         "currency": "INR", "prices": {"standard": 17_800},
     });
     vec![
+        uploading(),
         create("POST /v1/venues", "createVenue", "Create a venue with its seating plan")
-            .about("A body of up to 1 MB. Every fault of the plan is named with its place.")
+            .about(
+                "A body of up to 1 MB with the plan in it (`plan`), or the id of one that was put beside the API (`planUpload`). \
+                Every fault of the plan is named with its place, as if it stood in `plan`.",
+            )
             .takes("VenueCommand", true, &venue)
             .refuses(&["invalid-plan"])
             .answers(201, "CreatedVenue", "The venue, and the categories to price", &created),

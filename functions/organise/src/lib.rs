@@ -9,6 +9,7 @@ mod money;
 mod refunds;
 mod sales;
 mod shows;
+mod uploads;
 mod venues;
 mod waiting_room;
 
@@ -21,7 +22,7 @@ use domain::{
     time::Clock,
 };
 use edge::{Auth, Body, Call, Caller, Reply, Request, Response, Settings, http::PLAN_BODY_BYTES_MAX};
-use outbound::ids::Ids;
+use outbound::{ids::Ids, uploads::Uploads};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::{Store, cache::Catalogue};
@@ -39,6 +40,7 @@ pub struct App {
     catalogue: Catalogue,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    uploads: Arc<dyn Uploads>,
     plan_bytes_max: usize,
     hold_ttl_seconds: u32,
     code_key: Vec<u8>,
@@ -47,7 +49,13 @@ pub struct App {
 impl App {
     /// `BOOKING_ID_KEY` also makes presale codes; `HOLD_TTL_SECONDS` is shown for shows without their own; `PLAN_BYTES_MAX` is the largest body with a plan inline.
     #[must_use]
-    pub fn new(settings: &Settings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        uploads: Arc<dyn Uploads>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
         let default = u32::try_from(PLAN_BODY_BYTES_MAX).unwrap_or(PLAN_BYTES_LIMIT);
         let plan_bytes_max = settings.number("PLAN_BYTES_MAX", 1..=PLAN_BYTES_LIMIT, default);
         Self {
@@ -56,6 +64,7 @@ impl App {
             store,
             clock,
             ids,
+            uploads,
             plan_bytes_max: usize::try_from(plan_bytes_max).unwrap_or(PLAN_BODY_BYTES_MAX),
             code_key: settings.text("BOOKING_ID_KEY").into_bytes(),
             hold_ttl_seconds: settings.number("HOLD_TTL_SECONDS", 1..=u32::MAX, HOLD_TTL_SECONDS_DEFAULT),
@@ -72,6 +81,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 
 async fn route(app: &App, call: &Call<'_>) -> Result<Reply, Error> {
     match call.route() {
+        "POST /v1/plan-uploads" => uploads::create(app, call).await,
         "POST /v1/venues" => venues::create(app, call).await,
         "POST /v1/events" => events::create(app, call).await,
         "GET /v1/organiser/events" => events::own(app, call).await,

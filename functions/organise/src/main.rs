@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use organise::App;
-use outbound::{clock::SystemClock, ids::RandomIds, secrets};
+use outbound::{clock::SystemClock, ids::RandomIds, secrets, uploads::S3Uploads};
 use store::{Store, mode::Modes};
 
 #[tokio::main]
@@ -12,7 +12,8 @@ async fn main() -> Result<(), edge::Failure> {
     let settings = edge::run::start().reveal(secrets::reader(&aws)).await;
     let store = Store::connect(&aws, settings.text("TABLE_NAME"));
     let modes = Modes::new(store.clone());
-    let app = App::new(&settings, store, Arc::new(SystemClock), Arc::new(RandomIds));
+    let uploads = Arc::new(S3Uploads::new(&aws, &settings.text("PLAN_UPLOAD_BUCKET"))?);
+    let app = App::new(&settings, store, uploads, Arc::new(SystemClock), Arc::new(RandomIds));
     settings.check()?;
     edge::run::http(&settings, || modes.read_only(), |request| organise::handle(&app, request)).await
 }

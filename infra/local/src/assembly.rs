@@ -24,6 +24,7 @@ use crate::{
     queues::Queues,
     run, settings,
     stop::{Stop, Stopper},
+    uploads,
     wiring::Wiring,
 };
 
@@ -90,7 +91,8 @@ impl Assembly {
         let Surroundings { engine, clock, settings, files, mailer } = surroundings;
         let values = settings::gather(BASE_URL, BTreeMap::new(), std::iter::empty(), &settings);
         let first = instances.first().ok_or_else(|| StartError("no instance".to_owned()))?;
-        let services = Services::new(&wiring, first.store.clone(), files, mailer, &clock)?;
+        let uploads = uploads(engine.directory(), BASE_URL, &clock)?;
+        let services = Services::new(&wiring, first.store.clone(), files, uploads, mailer, &clock)?;
         let mut all = Vec::new();
         for instance in instances {
             let ports = Ports {

@@ -1,15 +1,19 @@
-//! What only a local platform may offer: tokens for whoever asks, and the files behind signed links.
+//! What only a local platform may offer: tokens for whoever asks, and the files behind signed links, to read and to put there.
 
 use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderValue, Response, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header},
 };
 use domain::time::Clock;
 use jsonwebtoken::{EncodingKey, Header};
-use outbound::{files::Files as _, local::LocalFiles};
+use outbound::{
+    files::Files as _,
+    local::{LocalFiles, LocalUploads},
+    uploads::HEADERS,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use store::Store;
@@ -132,9 +136,7 @@ async fn carry_out<Order: DeserializeOwned>(handler: &EventHandler, body: &Bytes
 
 /// `GET /dev/files/{key}?expires=…&signature=…`.
 pub(crate) async fn file(State(files): State<Arc<LocalFiles>>, Path(key): Path<String>, uri: Uri) -> Response<Body> {
-    let query = uri.query().unwrap_or_default();
-    let part = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or("");
-    if !files.verify_link(&key, part("expires"), part("signature")) {
+    if !files.verify_link(&key, parameter(&uri, "expires"), parameter(&uri, "signature")) {
         return problem(StatusCode::FORBIDDEN, "link-expired", "this link is not valid any more", "dev");
     }
     match files.get(&key).await {
@@ -145,6 +147,40 @@ pub(crate) async fn file(State(files): State<Arc<LocalFiles>>, Path(key): Path<S
             problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the file cannot be read", "dev")
         }
     }
+}
+
+/// `PUT /dev/uploads/{key}?bytes=…&expires=…&signature=…`: what S3 does with a presigned request.
+pub(crate) async fn upload(
+    State(uploads): State<Arc<LocalUploads>>,
+    Path(key): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    let refused = |detail: &str| problem(StatusCode::FORBIDDEN, "link-expired", detail, "dev");
+    let allowed =
+        uploads.allowed(&key, parameter(&uri, "bytes"), parameter(&uri, "expires"), parameter(&uri, "signature"));
+    let Some(bytes) = allowed else { return refused("this link is not valid any more") };
+    if HEADERS.iter().any(|(name, value)| headers.get(*name).is_none_or(|sent| sent != value)) {
+        return refused("this link wants the headers that came with it");
+    }
+    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let body = axum::body::to_bytes(body, length).await.ok().filter(|body| body.len() == length);
+    let Some(body) = body else { return refused("this link is for a file of another length") };
+    match uploads.put(&key, body.into()).await {
+        Ok(true) => Response::new(Body::empty()),
+        Ok(false) => problem(StatusCode::PRECONDITION_FAILED, "conflict", "there is a file already", "dev"),
+        Err(why) => {
+            tracing::error!("an upload cannot be kept: {why}");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the file cannot be kept", "dev")
+        }
+    }
+}
+
+/// A parameter of a signed address, as it is there.
+fn parameter<'a>(uri: &'a Uri, name: &str) -> &'a str {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or("")
 }
 
 /// An answer of this type.

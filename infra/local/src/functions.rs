@@ -19,6 +19,7 @@ use outbound::{
     },
     ticks::LocalTicks,
     timers::Timers,
+    uploads::Uploads,
 };
 use serde_json::Value;
 use settlement::Settlement;
@@ -64,6 +65,8 @@ pub(crate) struct Ports {
     pub(crate) bus: Arc<dyn Bus>,
     /// Ticket files.
     pub(crate) files: Arc<dyn Files>,
+    /// What organisers put beside the API.
+    pub(crate) uploads: Arc<dyn Uploads>,
     /// Mail.
     pub(crate) mailer: Arc<dyn Mailer>,
     /// The time.
@@ -186,7 +189,7 @@ fn one(name: &str, settings: &Settings, ports: Ports) -> Result<(&'static str, H
         }
         "scan" => ("scan", http!(scan::App::new(settings, ports.store, ports.clock)?, scan::handle)),
         "organise" => {
-            let app = organise::App::new(settings, ports.store, ports.clock, Arc::new(RandomIds));
+            let app = organise::App::new(settings, ports.store, ports.uploads, ports.clock, Arc::new(RandomIds));
             settings.check()?;
             ("organise", http!(app, organise::handle))
         }

@@ -47,8 +47,12 @@ use edge::Failure;
 use outbound::{
     clock::SystemClock,
     files::Files,
-    local::{Envelope, LocalBus, LocalConnections, LocalFiles, LocalMailer, LocalQueue, LocalTellings, LocalTimers},
+    local::{
+        Envelope, LocalBus, LocalConnections, LocalFiles, LocalMailer, LocalQueue, LocalTellings, LocalTimers,
+        LocalUploads,
+    },
     mail::Mailer,
+    uploads::Uploads,
 };
 use serde_json::Value;
 use store::Store;
@@ -171,6 +175,7 @@ impl Services {
         wiring: &Wiring,
         store: Store,
         files: Arc<dyn Files>,
+        uploads: Arc<dyn Uploads>,
         mailer: Arc<dyn Mailer>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
@@ -188,6 +193,7 @@ impl Services {
             payments: None,
             bus: Arc::new(bus.clone()),
             files,
+            uploads,
             mailer,
             clock: Arc::clone(clock),
         };
@@ -212,6 +218,12 @@ fn shelves(
     Ok((Arc::new(files.map_err(unusable)?), Arc::new(mailer.map_err(unusable)?)))
 }
 
+/// Where plans are put that are too large for a call.
+fn uploads(directory: &Path, base_url: &str, clock: &Arc<dyn Clock>) -> Result<Arc<LocalUploads>, StartError> {
+    let uploads = LocalUploads::new(directory.join("uploads"), format!("{base_url}/dev/uploads"), Arc::clone(clock));
+    uploads.map(Arc::new).map_err(|why| StartError(format!("{}: {why}", directory.display())))
+}
+
 impl Platform {
     /// Starts everything, and answers once the API does.
     ///
@@ -234,7 +246,9 @@ impl Platform {
         let clock = options.clock;
         let (files, mailer) = shelves(directory, &base_url, &clock)?;
         let store = Store::new(engine.client(), TABLE);
-        let services = Services::new(&wiring, store, Arc::clone(&files) as _, Arc::clone(&mailer) as _, &clock)?;
+        let uploads = uploads(directory, &base_url, &clock)?;
+        let (shelf, post) = (Arc::clone(&files) as _, Arc::clone(&mailer) as _);
+        let services = Services::new(&wiring, store, shelf, Arc::clone(&uploads) as _, post, &clock)?;
         let functions = Functions::build(&wiring, &values, &services.ports)?;
         let (counters, functions) = Counters::before(functions, engine.clone(), options.metered);
         let (routes, cors) = (std::mem::take(&mut wiring.routes), std::mem::take(&mut wiring.cors));
@@ -251,6 +265,8 @@ impl Platform {
         let web = Arc::new(Web::new(&values)?);
         let router = router(Arc::new(Front { gateway, web }), &files, &tokens, &sandbox, reconcile, &base_url);
         let router = router.merge(operators(&services.ports.store, counters)).merge(live.router());
+        let router =
+            router.merge(Router::new().route("/dev/uploads/{*key}", routing::put(dev::upload)).with_state(uploads));
         let reproject = functions.event_handler("project")?;
         let router =
             router.merge(Router::new().route("/dev/reproject", routing::post(dev::reproject)).with_state(reproject));

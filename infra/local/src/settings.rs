@@ -39,6 +39,7 @@ pub(crate) fn gather(
         ("LIVE_WATCHERS_MAX", live::WATCHERS_MAX_DEFAULT.to_string()),
         ("EVENT_BUS_NAME", "local".to_owned()),
         ("TICKET_BUCKET", "local".to_owned()),
+        ("PLAN_UPLOAD_BUCKET", "local".to_owned()),
         ("MAIL_FROM", "tickets@usher.example".to_owned()),
         ("PAYMENT_BASE_URL", format!("{base_url}/sandbox/stripe")),
         ("PUBLIC_BASE_URL", base_url.to_owned()),

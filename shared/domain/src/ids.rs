@@ -89,6 +89,10 @@ uuid_id!(
     ShowId, "shw_", "show id"
 );
 uuid_id!(
+    /// A file that an organiser puts beside the API, because it is too large for a command. UUIDv7.
+    UploadId, "upl_", "upload id"
+);
+uuid_id!(
     /// A hold and the sale it becomes. UUIDv8, derived: see [`BookingId::derive`].
     BookingId, "bkg_", "booking id"
 );

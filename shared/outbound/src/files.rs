@@ -4,24 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignatureLocation, SigningSettings,
-    UriPathNormalizationMode,
-};
 use domain::ProviderError;
-use reqwest::{Method, StatusCode, Url, header::CONTENT_TYPE};
+use reqwest::Method;
 
-use crate::{
-    aws,
-    http::{body, lost},
-    signed::{self, Signer, Unsigned, unsigned},
-};
-
-/// Tries of one request while S3 is out of order.
-const TRIES_MAX: u32 = 3;
-
-/// The pause after the first try; it grows by itself with each.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::bucket::Bucket;
 
 /// The longest life of a link. The links of AWS end with the credentials that signed them, often sooner than a day.
 pub const LINK_LIFETIME_MAX: Duration = Duration::from_hours(6);
@@ -58,128 +44,33 @@ pub(crate) fn check_key(key: &str) -> Result<(), ProviderError> {
     Err(ProviderError::Refused("a file key is made of letters, digits, '-', '_', '.' and '/'".to_owned()))
 }
 
-/// Files in an S3 bucket: four plain requests, signed by AWS's own signer. The whole client of S3 would be a tenth of
-/// each function that links it.
+/// Files in an S3 bucket.
 #[derive(Clone)]
-pub struct S3Files {
-    client: reqwest::Client,
-    signer: Signer,
-    /// The bucket's address, without a slash at its end.
-    bucket_url: String,
-}
+pub struct S3Files(Bucket);
 
 impl S3Files {
     /// The files of `bucket`. `Refused` when `config` lacks a region or credentials; nothing is sent yet.
     pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, ProviderError> {
-        let signer = Signer::new(config, "s3", "ticket files")?;
-        // Buckets of an endpoint of our own (an emulator) have no host names of their own.
-        let bucket_url = match config.endpoint_url() {
-            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
-            None => format!("https://{bucket}.s3.{}.amazonaws.com", signer.region()),
-        };
-        Ok(Self { client: signed::client(&bucket_url, "ticket files")?, signer, bucket_url })
+        Bucket::new(config, bucket, "ticket files").map(Self)
     }
-
-    /// Sends the request, again while S3 is out of order: each of them may be repeated.
-    async fn call(&self, name: &str, request: &Unsigned<'_>) -> Result<Answer, ProviderError> {
-        let mut tries = 1;
-        loop {
-            match self.call_once(name, request).await {
-                Err(ProviderError::Unavailable { .. }) if tries < TRIES_MAX => {
-                    tokio::time::sleep(PAUSE * tries).await;
-                    tries += 1;
-                }
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn call_once(&self, name: &str, request: &Unsigned<'_>) -> Result<Answer, ProviderError> {
-        let mut settings = settings();
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let signature = self.signer.sign(request, settings).await.map_err(|error| unsigned(name, &error))?;
-        let mut sent = self.client.request(request.method.clone(), &request.url);
-        sent = request.content_type.into_iter().fold(sent, |sent, value| sent.header(CONTENT_TYPE, value));
-        sent = signature.headers().fold(sent, |sent, (header, value)| sent.header(header, value));
-        if let SignableBody::Bytes(bytes) = request.body {
-            sent = sent.body(bytes.to_vec());
-        }
-        let response = sent.send().await.map_err(|error| lost(&error))?;
-        let status = response.status();
-        let body = body(response, FILE_BYTES_MAX).await?;
-        if status.is_success() || status == StatusCode::NOT_FOUND {
-            return Ok(Answer { status, body });
-        }
-        Err(aws::judge(name, code(&body), Some(status.as_u16())))
-    }
-
-    fn request<'a>(&self, method: Method, key: &str) -> Result<Unsigned<'a>, ProviderError> {
-        check_key(key)?;
-        let url = format!("{}/{key}", self.bucket_url);
-        Ok(Unsigned { method, url, content_type: None, body: SignableBody::Bytes(&[]) })
-    }
-}
-
-/// What S3 said: a success, or that something is not there.
-struct Answer {
-    status: StatusCode,
-    body: Vec<u8>,
-}
-
-/// How requests to S3 are signed: paths as they are.
-fn settings() -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings
-}
-
-/// S3's word for what is wrong.
-fn code(body: &[u8]) -> &str {
-    let text = str::from_utf8(body).unwrap_or_default();
-    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
-    code.map_or("unknown", |(code, _)| code)
 }
 
 #[async_trait]
 impl Files for S3Files {
     async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<(), ProviderError> {
-        let request = self.request(Method::PUT, key)?;
-        let request = Unsigned { content_type: Some(content_type), body: SignableBody::Bytes(&bytes), ..request };
-        let answer = self.call("PutObject", &request).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(answer.absent("PutObject")) }
+        self.0.put(key, content_type, &bytes).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ProviderError> {
-        let answer = self.call("GetObject", &self.request(Method::GET, key)?).await?;
-        match code(&answer.body) {
-            _ if answer.status.is_success() => Ok(Some(answer.body)),
-            "NoSuchKey" => Ok(None),
-            _ => Err(answer.absent("GetObject")),
-        }
+        self.0.get(key, FILE_BYTES_MAX).await
     }
 
     async fn exists(&self, key: &str) -> Result<bool, ProviderError> {
-        // Answers to HEAD have no body: a bucket that is not there looks like a file that is not there.
-        Ok(self.call("HeadObject", &self.request(Method::HEAD, key)?).await?.status.is_success())
+        self.0.exists(key).await
     }
 
     async fn link(&self, key: &str, lifetime: Duration) -> Result<String, ProviderError> {
-        let request = Unsigned { body: SignableBody::UnsignedPayload, ..self.request(Method::GET, key)? };
-        let mut settings = settings();
-        settings.signature_location = SignatureLocation::QueryParams;
-        settings.expires_in = Some(lifetime.min(LINK_LIFETIME_MAX));
-        let signature = self.signer.sign(&request, settings).await.map_err(|error| unsigned("a link", &error))?;
-        let mut link = Url::parse(&request.url).map_err(|error| ProviderError::Refused(error.to_string()))?;
-        link.query_pairs_mut().extend_pairs(signature.params());
-        Ok(link.into())
-    }
-}
-
-impl Answer {
-    /// That what the request needs is not there.
-    fn absent(&self, name: &str) -> ProviderError {
-        aws::judge(name, code(&self.body), Some(self.status.as_u16()))
+        self.0.link(Method::GET, key, Vec::new(), lifetime.min(LINK_LIFETIME_MAX)).await
     }
 }
 

@@ -1,7 +1,8 @@
-//! What Usher tells the world: timers, events, payments, mail, ticket files, the live map. A small trait each; one
+//! What Usher tells the world: timers, events, payments, mail, ticket files, uploads, the live map. A small trait each; one
 //! implementation for AWS, one that runs inside this process.
 
 mod aws;
+mod bucket;
 pub mod bus;
 pub mod challenge;
 pub mod clock;
@@ -16,3 +17,4 @@ pub mod secrets;
 mod signed;
 pub mod ticks;
 pub mod timers;
+pub mod uploads;

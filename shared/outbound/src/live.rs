@@ -163,12 +163,12 @@ impl GatewayConnections {
         message: &str,
     ) -> Result<Posted, ProviderError> {
         let url = format!("{}/@connections/{}", self.stage_url, utf8_percent_encode(connection.as_str(), ESCAPED));
-        let content_type = (!message.is_empty()).then_some("application/json");
-        let request = Unsigned { method, url, content_type, body: SignableBody::Bytes(message.as_bytes()) };
+        let headers = if message.is_empty() { Vec::new() } else { vec![(CONTENT_TYPE.as_str(), "application/json")] };
+        let request = Unsigned { method, url, headers, body: SignableBody::Bytes(message.as_bytes()) };
         let signature = self.signer.sign(&request, SigningSettings::default()).await;
         let signature = signature.map_err(|error| unsigned(name, &error))?;
         let mut sent = self.client.request(request.method.clone(), &request.url).body(message.to_owned());
-        sent = content_type.into_iter().fold(sent, |sent, value| sent.header(CONTENT_TYPE, value));
+        sent = request.headers.iter().fold(sent, |sent, &(name, value)| sent.header(name, value));
         sent = signature.headers().fold(sent, |sent, (header, value)| sent.header(header, value));
         let response = sent.send().await.map_err(|error| lost(&error))?;
         let status = response.status();

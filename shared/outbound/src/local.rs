@@ -7,6 +7,7 @@ mod mailer;
 mod queue;
 mod tellings;
 mod timers;
+mod uploads;
 
 pub use bus::{Envelope, LocalBus};
 pub use connections::LocalConnections;
@@ -15,6 +16,7 @@ pub use mailer::LocalMailer;
 pub use queue::{LocalQueue, Message, QueueStats};
 pub use tellings::LocalTellings;
 pub use timers::LocalTimers;
+pub use uploads::LocalUploads;
 
 use domain::ProviderError;
 

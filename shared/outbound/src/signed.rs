@@ -26,7 +26,8 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) method: Method,
     /// As it is sent: what has to be escaped is.
     pub(crate) url: String,
-    pub(crate) content_type: Option<&'a str>,
+    /// Signed along with it: it counts only if it is sent with these.
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
     pub(crate) body: SignableBody<'a>,
 }
 
@@ -59,8 +60,8 @@ impl Signer {
             .time(SystemClock.now().into())
             .settings(settings)
             .build()?;
-        let (body, headers) = (request.body.clone(), request.content_type.map(|value| ("content-type", value)));
-        let signable = SignableRequest::new(request.method.as_str(), &request.url, headers.into_iter(), body)?;
+        let (body, headers) = (request.body.clone(), request.headers.iter().copied());
+        let signable = SignableRequest::new(request.method.as_str(), &request.url, headers, body)?;
         Ok(sign(signable, &parameters.into())?.into_parts().0)
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{Read as _, Write as _},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -34,6 +35,11 @@ const PART_BYTES_MAX: usize = 390_000;
 const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Sections written at the same time.
 const WRITES_AT_ONCE: usize = 8;
+/// Tries of one part, each with those of the client itself: a plan is one partition, which takes a megabyte a second, and a
+/// large plan has some.
+const PART_TRIES_MAX: u32 = 6;
+/// The pause before a part is tried again.
+const PART_PAUSE: Duration = Duration::from_millis(500);
 
 /// How far a seat may be outside of its section's outline, which is drawn in few points.
 const OUTLINE_SLACK_UNITS: f64 = 4.0;
@@ -250,15 +256,25 @@ impl Store {
             }
             parts.push((Key::PlanSection(id, version, section.id.clone()), packed));
         }
-        let writes = parts.into_iter().map(|(key, packed)| self.put_packed(key, packed));
+        let writes = parts.into_iter().map(|(key, packed)| self.put_part(key, packed));
         stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect::<()>().await?;
-        self.put_packed(Key::Plan(id, version), compress(&PlanOverview::of(plan))?).await?;
+        self.put_part(Key::Plan(id, version), compress(&PlanOverview::of(plan))?).await?;
         Ok(self.replace_venue(venue, fingerprint).await?)
     }
 
-    async fn put_packed(&self, key: Key, packed: Vec<u8>) -> Result<(), StoreError> {
+    /// Writes a part, again while its partition is too busy.
+    async fn put_part(&self, key: Key, packed: Vec<u8>) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&*self.table).set_item(Some(key_attributes(&key)));
         let put = put.item(PACKED, aws_sdk_dynamodb::types::AttributeValue::B(Blob::new(packed)));
-        put.send().await.map(|_| ()).map_err(write_failed)
+        let mut tries = 1;
+        loop {
+            match put.clone().send().await.map_err(write_failed) {
+                Err(StoreError::Throttled) if tries < PART_TRIES_MAX => {
+                    tokio::time::sleep(PART_PAUSE).await;
+                    tries += 1;
+                }
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 }

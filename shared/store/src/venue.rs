@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Store,
     codec::{decode, encode, s},
-    created::{FINGERPRINT, Fingerprinted},
+    created::{FINGERPRINT, Fingerprinted, same_request},
     keys::Key,
 };
 
@@ -43,6 +43,17 @@ impl Store {
     pub async fn create_venue(&self, venue: &Venue, fingerprint: &str) -> Result<Venue, Error> {
         let item = VenueItem { venue: venue.clone(), fingerprint: fingerprint.to_owned() };
         Ok(self.create(&Key::Venue(venue.id), item).await?.venue)
+    }
+
+    /// The venue that the request with this fingerprint made, whenever that was; `None` while it is not there, plan and all.
+    ///
+    /// # Errors
+    /// `idempotency-mismatch` when another request has the id; the table's.
+    pub async fn venue_made_by(&self, id: VenueId, fingerprint: &str) -> Result<Option<Venue>, Error> {
+        let Some(item) = self.get_item(&Key::Venue(id), true).await? else { return Ok(None) };
+        let item: VenueItem = decode(item)?;
+        same_request(&item, fingerprint)?;
+        Ok(Some(item.venue).filter(|venue| venue.plan_version > 0))
     }
 
     /// Writes what has changed of a venue.

@@ -178,6 +178,23 @@ async fn publishing_survives_the_loss_of_any_call() {
     }
 }
 
+/// A plan is one partition: one of several megabytes is more than it takes in a second.
+#[tokio::test]
+async fn a_plan_is_written_however_busy_its_partition_is_for_a_moment() {
+    let engine = Engine::temporary().await;
+    let store = table::impatient_store(&engine);
+    let venue = Venue { plan_version: 0, ..sale::venue() };
+    store.create_venue(&venue, "f").await.unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    engine.set_fault(Some(Arc::new(move |_| {
+        if counted.fetch_add(1, Ordering::SeqCst) < 2 { Fault::Throttle } else { Fault::None }
+    })));
+    store.put_plan(&sale::venue(), &sale::plan(), "f").await.unwrap();
+    assert!(calls.load(Ordering::SeqCst) > 2);
+    assert_eq!(store.venue(venue.id).await.unwrap().unwrap().plan_version, sale::venue().plan_version);
+}
+
 async fn publish(store: &Store) -> Result<(), Error> {
     let venue = store.create_venue(&Venue { plan_version: 0, ..sale::venue() }, "f").await?;
     if venue.plan_version == 0 {

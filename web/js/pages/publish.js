@@ -9,11 +9,15 @@ import { failure, notice, sentence } from "../parts.js";
 import { preview, spot } from "../pretix.js";
 import { has, session } from "../session.js";
 import { minor, moment } from "../times.js";
+import { upload } from "../upload.js";
 
 const CATEGORIES = ["theatre", "concerts", "movies", "sports"];
 const CURRENCIES = ["INR", "EUR", "GBP", "USD", "CHF", "JPY"];
 /** Refund policies to choose from; the first is the platform's own. */
 const POLICIES = { usual: undefined, never: [], week: [{ hoursBefore: 168, percent: 100 }, { hoursBefore: 24, percent: 50 }] };
+
+/** What a command may have besides its plan; the API takes a megabyte in all. */
+const INLINE_BYTES_MAX = 1024 * 1024 - 8192;
 
 /** @typedef {import("../houses.js").House} House */
 
@@ -100,7 +104,7 @@ class Publisher {
     const button = form.querySelector("button.primary");
     await busy(button, async () => {
       try {
-        const body = { name: data.name, city: data.city, timeZone: data.timeZone, plan: this.plan };
+        const body = { name: data.name, city: data.city, timeZone: data.timeZone, ...await this.carried() };
         const made = await call("POST", "/v1/venues", { body, key: this.keys.venue, signal: this.signal });
         const venue = { venueId: made.venueId, name: String(data.name), city: String(data.city), timeZone: String(data.timeZone), categories: made.categories };
         keepHouse(venue);
@@ -112,6 +116,13 @@ class Publisher {
         set(this.faults, notice("bad", sentence(why)));
       }
     });
+  }
+
+  /** The plan as the command has it: in it, or, where it is too large for that, put beside the API. */
+  async carried() {
+    const file = new Blob([JSON.stringify(this.plan)]);
+    if (file.size <= INLINE_BYTES_MAX) return { plan: this.plan };
+    return { planUpload: await upload("/v1/plan-uploads", file, this.signal) };
   }
 
   /** Each fault at its place: in words, in the document, and, where it is a seat's, on the preview. @param {{pointer: string, detail: string}[]} faults */

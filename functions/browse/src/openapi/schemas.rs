@@ -10,6 +10,7 @@ use domain::{
     queue::ADMISSIONS_MAX,
     refund::{HOURS_MAX, STEPS_MAX},
 };
+use outbound::uploads::{METHOD, UPLOAD_BYTES_MAX};
 use serde_json::{Map, Value, json};
 use store::block::BLOCK_SEATS_MAX;
 
@@ -64,6 +65,7 @@ fn ids() -> Named {
         ("EventId", uuid_id("evt_")),
         ("ShowId", uuid_id("shw_")),
         ("BookingId", uuid_id("bkg_")),
+        ("UploadId", uuid_id("upl_")),
         ("SectionId", slug_id("stalls")),
         ("AreaId", slug_id("floor")),
         ("CategoryId", slug_id("standard")),
@@ -395,8 +397,24 @@ fn cancellation() -> Value {
 fn organisers() -> Named {
     let plan =
         described(json!({"type": "object"}), "A seating plan in pretix's open JSON format; each fault in it is named.");
-    let venue =
-        command(&[("name", bounded_text(200)), ("city", bounded_text(100)), ("timeZone", text()), ("plan", plan)]);
+    let upload = described(schema("UploadId"), "One of yours, with the plan in it.");
+    let mut venue = command(&[
+        ("name", bounded_text(200)),
+        ("city", bounded_text(100)),
+        ("timeZone", text()),
+        ("plan?", plan),
+        ("planUpload?", upload),
+    ]);
+    venue["oneOf"] = json!([{"required": ["plan"]}, {"required": ["planUpload"]}]);
+    let bytes = described(within(&(1..=UPLOAD_BYTES_MAX)), "How many bytes the file has: exactly so many are taken.");
+    let offer = object(&[
+        ("uploadId", schema("UploadId")),
+        ("url", json!({"type": "string", "format": "uri"})),
+        ("method", one_of(&[METHOD])),
+        ("headers", json!({"type": "object", "additionalProperties": text()})),
+        ("expiresAt", described(time(), "Until when the file is taken.")),
+        ("bytesMax", described(count(), "What the largest plan may have.")),
+    ]);
     let category = object(&[("categoryId", schema("CategoryId")), ("name", text())]);
     let created = object(&[("venueId", schema("VenueId")), ("planVersion", count()), ("categories", list(&category))]);
     let event = command(&[
@@ -435,6 +453,8 @@ fn organisers() -> Named {
     let mut change = vec![("status?", nullable(&schema("ShowStatus"))), ("prices?", nullable(&prices))];
     change.extend(options);
     vec![
+        ("PlanUploadCommand", command(&[("bytes", bytes)])),
+        ("PlanUpload", offer),
         ("VenueCommand", venue),
         ("CreatedVenue", created),
         ("EventCommand", event),

@@ -42,7 +42,7 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const ROOTS: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// Settings of every function. Those from `secret:` on are read while it starts.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -55,6 +55,7 @@ const SETTINGS: [(&str, &str); 18] = [
     ("LIVE_ENDPOINT", "http://127.0.0.1/live"),
     ("EVENT_BUS_NAME", "usher"),
     ("TICKET_BUCKET", "usher"),
+    ("PLAN_UPLOAD_BUCKET", "usher"),
     ("MAIL_FROM", "tickets@usher.example"),
     ("PUBLIC_BASE_URL", "https://usher.example"),
     ("PAYMENT_BASE_URL", "https://api.stripe.com"),

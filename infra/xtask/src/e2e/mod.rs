@@ -81,13 +81,14 @@ fn tell(report: &mut Report, stack: &mut Stack) -> Result<(), String> {
             (&stories::LATE, stories::late_payment),
         ];
         let slow = slow.map(|(story, tell)| (story, scope.spawn(move || report::timed(|| tell(here, stage)))));
-        let others: [(&Story, Tell); 6] = [
+        let others: [(&Story, Tell); 7] = [
             (&stories::SALE, stories::sale),
             (&stories::RACE, stories::race),
             (&stories::WEBHOOKS, stories::webhooks),
             (&stories::DECLINE, stories::decline),
             (&stories::CHALLENGE, stories::challenge),
             (&stories::REFUND, stories::refund),
+            (&stories::UPLOAD, stories::upload),
         ];
         let others = others.map(|(story, tell)| (story, report::timed(|| tell(here, stage))));
         let slow = slow.map(|(story, thread)| (story, thread.join().unwrap_or_else(|_| report::panicked())));

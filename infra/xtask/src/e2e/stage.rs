@@ -102,13 +102,15 @@ fn publish_venue(organiser: &Person) -> Result<String, String> {
     Ok(text(&venue, "venueId")?.to_owned())
 }
 
-fn publish_event(organiser: &Person) -> Result<String, String> {
+/// An event; answers its id.
+pub(crate) fn publish_event(organiser: &Person) -> Result<String, String> {
     let event = json!({"title": "An Evening of Deployments", "category": "theatre", "city": "Mumbai"});
     let event = organiser.post("/v1/events", &event)?.expect("the event", 201)?.json();
     Ok(text(&event, "eventId")?.to_owned())
 }
 
-fn publish_show(organiser: &Person, event: &str, venue: &str, ttl: Option<u64>) -> Result<String, String> {
+/// A show that is on sale, with holds of its own length if need be; answers its id.
+pub(crate) fn publish_show(organiser: &Person, event: &str, venue: &str, ttl: Option<u64>) -> Result<String, String> {
     let mut show = json!({
         "venueId": venue, "startsAt": "2090-01-01T14:00:00Z", "onSaleAt": "2020-01-01T00:00:00Z", "currency": "INR",
         "prices": {"standard": PRICE_MINOR},

@@ -5,6 +5,7 @@ mod operations;
 mod paying;
 mod sale;
 mod time;
+mod uploads;
 
 use std::{
     env,
@@ -30,6 +31,7 @@ pub(crate) use self::{
     paying::{CHALLENGE, DECLINE, LATE, UNANSWERED, challenge, decline, late_payment, unanswered},
     sale::{PUBLISH, RACE, SALE, WEBHOOKS, race, sale, webhooks},
     time::{EXPIRY, SWEEP, expiry, sweep},
+    uploads::{UPLOAD, upload},
 };
 
 /// From the end of a hold to its release by its timer: delivery, and a cold function.

@@ -37,6 +37,9 @@ pub const AREA_PLACES_MAX: u32 = 200_000;
 pub const NAME_CHARS_MAX: usize = 120;
 /// Characters in the label of a row or a seat.
 pub const LABEL_CHARS_MAX: usize = 40;
+/// Objects, lists and commas that the text of a plan may have: what it becomes in memory grows with these and not with its
+/// bytes. A seat of a real plan has some twelve of them.
+pub const PLAN_PARTS_MAX: usize = 3_000_000;
 /// How far from the origin anything may be, in the plan's units, in either direction.
 pub const COORDINATE_UNITS_MAX: f64 = 1_000_000.0;
 

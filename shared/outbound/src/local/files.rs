@@ -92,7 +92,7 @@ fn seconds(at: Timestamp) -> i64 {
 }
 
 /// Runs file work where blocking is allowed.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<Option<T>, ProviderError> {
     match tokio::task::spawn_blocking(work).await {

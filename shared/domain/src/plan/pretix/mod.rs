@@ -28,8 +28,8 @@ use crate::{
     ids::{AreaId, CategoryId, IllFormed},
     plan::{
         AREA_PLACES_MAX, Area, COORDINATE_UNITS_MAX, LABEL_CHARS_MAX, NAME_CHARS_MAX, PLAN_AREAS_MAX,
-        PLAN_CATEGORIES_MAX, PLAN_SEATS_MAX, PLAN_SECTIONS_MAX, PlanCategory, Row, SECTION_LABEL_BYTES_MAX,
-        SECTION_SEATS_MAX, Seat, SeatingPlan, Section, WHOLE_SEATS_MAX,
+        PLAN_CATEGORIES_MAX, PLAN_PARTS_MAX, PLAN_SEATS_MAX, PLAN_SECTIONS_MAX, PlanCategory, Row,
+        SECTION_LABEL_BYTES_MAX, SECTION_SEATS_MAX, Seat, SeatingPlan, Section, WHOLE_SEATS_MAX,
         drawing::{DECORATIONS_MAX, Decoration, Shape},
     },
 };
@@ -52,10 +52,17 @@ const CHOICES_NAMED_MAX: usize = 5;
 ///
 /// # Errors
 /// Every fault, at most [`FAULTS_MAX`], each with a JSON pointer from the document's root; text that is not JSON is one
-/// fault at the root that gives line and column.
+/// fault at the root that gives line and column; text of more than [`PLAN_PARTS_MAX`] parts is one there, and is not read.
 pub fn import(document: impl AsRef<[u8]>) -> Result<SeatingPlan, Vec<Fault>> {
     let text = document.as_ref();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let parts = text.iter().filter(|byte| matches!(byte, b'{' | b'[' | b',')).count();
+    if parts > PLAN_PARTS_MAX {
+        return Err(vec![Fault::new(
+            "",
+            format!("{parts} objects, lists and commas; at most {PLAN_PARTS_MAX} are possible"),
+        )]);
+    }
     let document = serde_json::from_slice(text).map_err(|e| vec![Fault::new("", format!("this is not JSON: {e}"))])?;
     import_value(&document)
 }

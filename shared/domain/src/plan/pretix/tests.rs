@@ -341,6 +341,14 @@ fn text_that_is_not_json_is_named_with_line_and_column() {
     assert!(import("[".repeat(10_000)).unwrap_err()[0].detail.starts_with("this is not JSON: recursion limit"));
 }
 
+/// Few bytes that would be much in memory.
+#[test]
+fn text_of_more_parts_than_any_plan_has_is_not_read() {
+    let text = format!("[{}0]", "0,".repeat(PLAN_PARTS_MAX));
+    let detail = "3000001 objects, lists and commas; at most 3000000 are possible";
+    assert_eq!(import(text).unwrap_err(), [Fault::new("", detail)]);
+}
+
 #[test]
 fn wrong_types_are_named_with_their_places() {
     let seat = "/zones/0/rows/0/seats/0";
