@@ -159,7 +159,8 @@ fn read_cursor(text: &str) -> Result<Position, Refusal> {
         let (version, kind) = rest.split_once(':')?;
         Some(Position { booking: booking.parse().ok()?, version: version.parse().ok()?, kind: kind.parse().ok()? })
     };
-    parse().ok_or_else(|| Refusal::BadRequest("cursor is not one of ours".to_owned()))
+    let read = parse().filter(|at| write_cursor(*at) == text);
+    read.ok_or_else(|| Refusal::BadRequest("cursor is not one of ours".to_owned()))
 }
 
 #[cfg(test)]
@@ -171,7 +172,12 @@ mod tests {
         let booking = "bkg_00000000000080008000000000000001".parse().unwrap();
         let at = Position { booking, version: 7, kind: Kind::RefundDone };
         assert_eq!(read_cursor(&write_cursor(at)), Ok(at));
-        for text in ["", "!", "AAAA", &URL_SAFE_NO_PAD.encode(format!("{booking}:7:paid"))] {
+        for text in
+            [format!("{booking}:7:paid"), format!("{booking}:07:{}", at.kind), format!("{booking}:+7:{}", at.kind)]
+        {
+            assert!(read_cursor(&URL_SAFE_NO_PAD.encode(&text)).is_err(), "{text}");
+        }
+        for text in ["", "!", "AAAA"] {
             assert!(read_cursor(text).is_err(), "{text}");
         }
     }

@@ -212,7 +212,9 @@ async fn refresh(app: &App, key: &SectionKey, rows: &Rows) -> Refreshed {
     let section = match section_of(app, key).await {
         Ok(section) => section,
         Err(why) => {
-            rows.keys().for_each(|row| fail(&mut refreshed, row, &why));
+            for row in rows.keys() {
+                fail(&mut refreshed, row, &why);
+            }
             return refreshed;
         }
     };

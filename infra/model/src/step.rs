@@ -51,6 +51,11 @@ impl Actor {
         let work = Work::Drive { cause, known: None, tried: Tried::default() };
         Self { on, read, stale: false, work, then: None }
     }
+
+    /// Whether its buyer asked for what it does.
+    pub(crate) fn is_release(&self) -> bool {
+        matches!(self.work, Work::Drive { cause: Cause::Release, .. })
+    }
 }
 
 impl State {

@@ -35,20 +35,24 @@ impl World {
             state.books.accounts[on].refunded = true;
             return Written::Elsewhere;
         }
-        match self.changed(state, step, on, now) {
+        match self.changed(state, step, actor, now) {
             Some(item) => Written::Item(item),
             None => Written::Refused,
         }
     }
 
     /// The item after the step, if its conditions hold; seats and tally move with it.
-    fn changed(&self, state: &mut State, step: &Step, on: usize, now: Item) -> Option<Item> {
+    fn changed(&self, state: &mut State, step: &Step, actor: &Actor, now: Item) -> Option<Item> {
+        let on = actor.on;
         let pending = now.status == Status::Pending;
         let mut item = now;
         match step {
             Step::Extend { .. } if pending && !now.closing => item.left = Item::HELD.left,
             Step::Close if pending => {
-                self.note_end(state, &now, now.left);
+                // Its buyer may end it at any time.
+                if !actor.is_release() {
+                    note_end(state, &now);
+                }
                 item.closing = true;
             }
             Step::Reopen if pending && now.closing => item.closing = false,
@@ -58,7 +62,7 @@ impl World {
                 self.take(state, on, true);
             }
             Step::Release(reason) if pending && self.may_release(&now) => {
-                self.note_release(state, on, &now, *reason);
+                note_release(state, on, &now, *reason);
                 item.cancel(*reason, false);
                 state.let_go(on);
             }
@@ -117,23 +121,23 @@ impl World {
         }
         state.books.counted[on] = true;
     }
+}
 
-    /// I9: once its seats are gone nothing may come of the payment.
-    fn note_release(&self, state: &mut State, on: usize, now: &Item, reason: Reason) {
-        let account = &state.books.accounts[on];
-        let can_be_paid = account.intent != Some(IntentStatus::RequiresPayment) || account.told;
-        if can_be_paid && !matches!(account.intent, None | Some(IntentStatus::Cancelled)) {
-            state.wrong = Some((9, "seats are let go while their payment may succeed"));
-        }
-        if reason == Reason::Expired && !now.closing {
-            self.note_end(state, now, now.left);
-        }
+/// I9: once its seats are gone nothing may come of the payment.
+fn note_release(state: &mut State, on: usize, now: &Item, reason: Reason) {
+    let account = &state.books.accounts[on];
+    let can_be_paid = account.intent != Some(IntentStatus::RequiresPayment) || account.told;
+    if can_be_paid && !matches!(account.intent, None | Some(IntentStatus::Cancelled)) {
+        state.wrong = Some((9, "seats are let go while their payment may succeed"));
     }
+    if reason == Reason::Expired && !now.closing {
+        note_end(state, now);
+    }
+}
 
-    /// I8: by the slower clock its buyer may still pay. Buyers who end it themselves, and failures, may end it at any time.
-    fn note_end(&self, state: &mut State, now: &Item, left: i8) {
-        if left > 0 && now.failures.count_ones() < 3 && !self.deletes {
-            state.wrong = Some((8, "a hold is ended while its buyer may still pay"));
-        }
+/// I8: by the slower clock its buyer may still pay. After the third failure they may not.
+fn note_end(state: &mut State, now: &Item) {
+    if now.left > 0 && now.failures.count_ones() < 3 {
+        state.wrong = Some((8, "a hold is ended while its buyer may still pay"));
     }
 }

@@ -100,10 +100,11 @@ fn three_buyers_after_two_seats_are_right_as_far_as_is_looked() {
 fn each_part_of_the_protocol_is_needed() {
     let deletes = || World { deletes: true, ..one() };
     let late = || World { breaks_its_word: true, ..one() };
-    let cases: [(Bug, World, &str); 13] = [
+    let cases: [(Bug, World, &str); 14] = [
         (Bug::ClaimTakesAnySeat, duel(), "I1"),
         (Bug::ClaimIgnoresCap, capped(), "I4"),
         (Bug::NoMargin, one(), "I8"),
+        (Bug::NoMargin, deletes(), "I8"),
         (Bug::ReleaseDemandsPendingOnly, deletes(), "I9"),
         (Bug::ReleaseDoesNotAsk, one(), "I9"),
         (Bug::SecretToldAnyway, one(), "I6"),

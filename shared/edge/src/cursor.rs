@@ -18,13 +18,14 @@ pub fn write(created: Timestamp, id: impl Display) -> String {
 ///
 /// # Errors
 /// [`Refusal::BadRequest`] for what [`write`] does not write.
-pub fn read<T: FromStr>(text: &str) -> Result<(Timestamp, T), Refusal> {
+pub fn read<T: Display + FromStr>(text: &str) -> Result<(Timestamp, T), Refusal> {
     let parse = || {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (created, id) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
-        Some((from_millis(created.parse().ok()?)?, id.parse().ok()?))
+        Some((from_millis(created.parse().ok()?)?, id.parse::<T>().ok()?))
     };
-    parse().ok_or_else(|| Refusal::BadRequest("cursor is not one of ours".to_owned()))
+    let read = parse().filter(|(created, id)| write(*created, id) == text);
+    read.ok_or_else(|| Refusal::BadRequest("cursor is not one of ours".to_owned()))
 }
 
 #[cfg(test)]
@@ -40,6 +41,10 @@ mod tests {
         assert_eq!(read(&write(at, booking)), Ok((at, booking)));
         for text in ["", "!", "AAAA", &URL_SAFE_NO_PAD.encode("99999999999999999999:bkg_1")] {
             assert!(read::<BookingId>(text).is_err(), "{text}");
+        }
+        for other in ["+1800000000123", "01800000000123"] {
+            let text = URL_SAFE_NO_PAD.encode(format!("{other}:{booking}"));
+            assert!(read::<BookingId>(&text).is_err(), "{other}: a place has one form");
         }
         let event: EventId = "evt_01990000000070008000000000000002".parse().unwrap();
         assert_eq!(read(&write(at, event)), Ok((at, event)));

@@ -115,12 +115,11 @@ fn promise_at(topic: &Topic, known: Option<Timestamp>, at: Timestamp) -> Update 
         &[("#p", UNTIL), ("#t", TTL)],
         [(":p", n(millis(at))), (":t", n(ttl))],
     );
-    match known {
-        Some(known) => change.require("#p = :was", &[], [(":was", n(millis(known)))]),
-        None => {
-            let over = shift(at, -topic.window());
-            change.require("(attribute_not_exists(#p) OR #p <= :over)", &[], [(":over", n(millis(over)))])
-        }
+    if let Some(known) = known {
+        change.require("#p = :was", &[], [(":was", n(millis(known)))])
+    } else {
+        let over = shift(at, -topic.window());
+        change.require("(attribute_not_exists(#p) OR #p <= :over)", &[], [(":over", n(millis(over)))])
     }
 }
 

@@ -62,7 +62,7 @@ async fn a_batch_writes_a_section_once_and_promises_once_a_window() {
     for round in 0..3 {
         for row in 0..ROWS {
             let seat = seat_id(ROWS * round + row, 0);
-            assert_eq!(stage.hold(&format!("buyer of {seat}"), "a key", &[seat.clone()]).await.0, 201);
+            assert_eq!(stage.hold(&format!("buyer of {seat}"), "a key", std::slice::from_ref(&seat)).await.0, 201);
         }
         let records = stage.engine.stream().read(after, RECORDS).unwrap();
         after = records.last().unwrap().sequence;
