@@ -35,7 +35,8 @@ pub const CDN_REQUEST: NanoDollars = 1_000;
 #[must_use]
 pub fn memory_mb(function: &str) -> u64 {
     match function {
-        "organise" | "queue-admit" | "ticket" => 1_024,
+        "organise" => 2_048,
+        "queue-admit" | "ticket" => 1_024,
         _ => 512,
     }
 }
