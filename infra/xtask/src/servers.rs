@@ -121,15 +121,19 @@ mod tests {
 
     #[test]
     fn what_runs_beside_us_is_asked_to_end_when_we_do() {
-        let server = sleeper("polite", "trap 'echo asked; exit' TERM; while :; do sleep 0.05; done");
-        assert!(server.runs());
+        let server = sleeper("polite", "trap 'echo asked; exit' TERM; echo ready; while :; do sleep 0.05; done");
+        // Before it has said what it does when it is asked, it just ends.
+        while server.output() != "ready\n" {
+            assert!(server.runs());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         server.signal("STOP").unwrap();
         let (process, log) = (server.process.clone(), server.log.clone());
         let began = Instant::now();
         drop(server);
         assert!(began.elapsed() < Duration::from_secs(9), "it had to be killed");
         assert!(!Path::new(&format!("/proc/{process}")).exists());
-        assert_eq!(fs::read_to_string(&log).unwrap(), "asked\n");
+        assert_eq!(fs::read_to_string(&log).unwrap(), "ready\nasked\n");
         fs::remove_file(log).unwrap();
     }
 
