@@ -150,8 +150,10 @@ impl Stack {
     /// Mends what the emulator cannot do, once, after the first deployment.
     pub(crate) fn mend(&self) -> Result<(), String> {
         // The bucket refuses connections in the clear, as it must; this machine's have nothing else.
-        let path = format!("/{}", self.id("Tickets")?);
-        self.aws.rest("s3", "DELETE", &path, &[("policy", "")], None)?.expect("the bucket's policy", 204)?;
+        for bucket in ["Tickets", "PlanUploads"] {
+            let path = format!("/{}", self.id(bucket)?);
+            self.aws.rest("s3", "DELETE", &path, &[("policy", "")], None)?.expect("the bucket's policy", 204)?;
+        }
         // Generated secrets are of any characters, where the template asks for hexadecimal digits.
         let secret = json!({"TICKET_SIGNING_KEY": "7e".repeat(32)});
         let body = json!({
