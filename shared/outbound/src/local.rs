@@ -3,6 +3,7 @@
 mod bus;
 mod connections;
 mod files;
+mod folder;
 mod mailer;
 mod queue;
 mod tellings;

@@ -451,11 +451,8 @@ impl Store {
 
     /// Carries out `change` on one booking's item.
     async fn change(&self, id: BookingId, change: Update) -> Result<Option<Booking>, StoreError> {
-        let (update, condition, names, values) = change.render();
-        let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(&Key::Booking(id))));
-        let call = call.update_expression(update).condition_expression(condition);
-        let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        match call.return_values(ReturnValue::AllNew).send().await {
+        let call = self.update_call(&Key::Booking(id), change).return_values(ReturnValue::AllNew);
+        match call.send().await {
             Ok(answer) => answer.attributes.map(decode_booking).transpose(),
             Err(SdkError::ServiceError(inner)) if is_refused(inner.err()) => Ok(None),
             Err(error) => Err(write_failed(error)),

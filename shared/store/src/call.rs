@@ -35,7 +35,8 @@ impl Store {
         carried_out(self.update_call(key, change).return_values_on_condition_check_failure(all_old)).await
     }
 
-    fn update_call(&self, key: &Key, change: Update) -> UpdateItemFluentBuilder {
+    /// The call that carries out a change of one item.
+    pub(crate) fn update_call(&self, key: &Key, change: Update) -> UpdateItemFluentBuilder {
         let (update, condition, names, values) = change.render();
         let call = self.client.update_item().table_name(&*self.table).set_key(Some(key_attributes(key)));
         let call = call.update_expression(update).condition_expression(condition);

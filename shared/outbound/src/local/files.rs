@@ -1,37 +1,21 @@
 //! Files in a directory, with links that are signed and end.
 
-use std::{
-    fmt::Write as _,
-    io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
     ProviderError, Timestamp,
     time::{Clock, millis},
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
-use super::unavailable;
+use super::{
+    folder::{Folder, blocking},
+    unavailable,
+};
 use crate::files::{FILE_BYTES_MAX, Files, LINK_LIFETIME_MAX, check_key};
 
 /// Files under a directory; links under a base URL that the embedded platform serves.
-pub struct LocalFiles {
-    directory: Arc<Path>,
-    base_url: String,
-    clock: Arc<dyn Clock>,
-    /// Made anew by each process: a link does not outlive it.
-    secret: [u8; 32],
-    writes: AtomicU64,
-}
+pub struct LocalFiles(Folder);
 
 impl LocalFiles {
     /// Files in `directory`, which is made when it is missing; links start with `base_url`.
@@ -40,26 +24,19 @@ impl LocalFiles {
         base_url: impl Into<String>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProviderError> {
-        let directory: PathBuf = directory.into();
-        std::fs::create_dir_all(&directory).map_err(|error| unavailable(error.to_string()))?;
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| unavailable(error.to_string()))?;
-        let base_url = base_url.into().trim_end_matches('/').to_owned();
-        Ok(Self { directory: directory.into(), base_url, clock, secret, writes: AtomicU64::new(0) })
+        Folder::new(directory, base_url, clock).map(Self)
     }
 
     /// Where the file of `key` is on this machine, whether or not it exists.
     pub fn path(&self, key: &str) -> Result<PathBuf, ProviderError> {
-        check_key(key)?;
-        Ok(self.directory.join(key))
+        self.0.path(key)
     }
 
     /// Whether a link's `expires` and `signature` parameters open the file of `key` now.
     #[must_use]
     pub fn verify_link(&self, key: &str, expires: &str, signature: &str) -> bool {
         let Ok(expires_seconds) = expires.parse::<i64>() else { return false };
-        let genuine = self.signature(key, expires_seconds).as_bytes().ct_eq(signature.as_bytes());
-        bool::from(genuine) && seconds(self.clock.now()) < expires_seconds
+        self.0.is_genuine(&said(key, expires_seconds), signature) && seconds(self.0.clock.now()) < expires_seconds
     }
 
     /// The content type to serve the file of `key` with, by its extension.
@@ -73,41 +50,22 @@ impl LocalFiles {
             _ => "application/octet-stream",
         }
     }
+}
 
-    fn signature(&self, key: &str, expires_seconds: i64) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
-        mac.update(expires_seconds.to_string().as_bytes());
-        mac.update(b"\n");
-        mac.update(key.as_bytes());
-        let digest = mac.finalize().into_bytes();
-        digest.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-    }
+/// What a link says.
+fn said(key: &str, expires_seconds: i64) -> String {
+    format!("{expires_seconds}\n{key}")
 }
 
 fn seconds(at: Timestamp) -> i64 {
     millis(at).div_euclid(1000)
 }
 
-/// Runs file work where blocking is allowed.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<Option<T>, ProviderError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(Some(done)),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Ok(Err(error)) => Err(unavailable(error.to_string())),
-        Err(error) => Err(unavailable(error.to_string())),
-    }
-}
-
 #[async_trait]
 impl Files for LocalFiles {
     async fn put(&self, key: &str, _content_type: &str, bytes: Vec<u8>) -> Result<(), ProviderError> {
         let path = self.path(key)?;
-        let draft = self.directory.join(format!(".draft-{}", self.writes.fetch_add(1, Ordering::Relaxed)));
+        let draft = self.0.draft();
         let written = blocking(move || {
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent)?;
@@ -136,8 +94,9 @@ impl Files for LocalFiles {
     async fn link(&self, key: &str, lifetime: Duration) -> Result<String, ProviderError> {
         check_key(key)?;
         let lifetime_seconds = i64::try_from(lifetime.min(LINK_LIFETIME_MAX).as_secs()).unwrap_or(i64::MAX);
-        let expires = seconds(self.clock.now()) + lifetime_seconds;
-        Ok(format!("{}/{key}?expires={expires}&signature={}", self.base_url, self.signature(key, expires)))
+        let expires = seconds(self.0.clock.now()) + lifetime_seconds;
+        let signature = self.0.signature(&said(key, expires));
+        Ok(format!("{}/{key}?expires={expires}&signature={signature}", self.0.base_url))
     }
 }
 
@@ -163,7 +122,7 @@ mod tests {
         assert_eq!(files.get("tickets/a.pdf").await, Ok(Some(b"two".to_vec())));
         assert_eq!(files.exists("tickets/a.pdf").await, Ok(true));
         assert_eq!(files.exists("tickets").await, Ok(false));
-        let left = std::fs::read_dir(&*files.directory).unwrap().count();
+        let left = std::fs::read_dir(&*files.0.directory).unwrap().count();
         assert_eq!(left, 1, "no drafts are left behind");
     }
 

@@ -1,13 +1,9 @@
 //! Uploads into a directory, through addresses that are signed and end.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -16,28 +12,18 @@ use domain::{
     ProviderError, Timestamp,
     time::{Clock, millis},
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
-use super::{files::blocking, unavailable};
+use super::{
+    folder::{DRAFT, Folder, blocking},
+    unavailable,
+};
 use crate::{
     files::check_key,
     uploads::{KEPT, OFFER_LIFETIME_MAX, Offer, UPLOAD_BYTES_MAX, Uploads, expiry},
 };
 
-/// What the names of files begin with that are being written.
-const DRAFT: &str = ".draft-";
-
 /// Files under a directory, put there through a base URL that the embedded platform serves.
-pub struct LocalUploads {
-    directory: Arc<Path>,
-    base_url: String,
-    clock: Arc<dyn Clock>,
-    /// Made anew by each process: an offer does not outlive it.
-    secret: [u8; 32],
-    writes: AtomicU64,
-}
+pub struct LocalUploads(Folder);
 
 impl LocalUploads {
     /// Files in `directory`, which is made when it is missing; offers start with `base_url`.
@@ -46,12 +32,7 @@ impl LocalUploads {
         base_url: impl Into<String>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProviderError> {
-        let directory: PathBuf = directory.into();
-        fs::create_dir_all(&directory).map_err(|error| unavailable(error.to_string()))?;
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| unavailable(error.to_string()))?;
-        let base_url = base_url.into().trim_end_matches('/').to_owned();
-        Ok(Self { directory: directory.into(), base_url, clock, secret, writes: AtomicU64::new(0) })
+        Folder::new(directory, base_url, clock).map(Self)
     }
 
     /// How many bytes an offer's `bytes`, `expires` and `signature` parameters let anybody put under `key` now; `None` when
@@ -59,15 +40,14 @@ impl LocalUploads {
     #[must_use]
     pub fn allowed(&self, key: &str, bytes: &str, expires: &str, signature: &str) -> Option<u32> {
         let (bytes, expires): (u32, i64) = (bytes.parse().ok()?, expires.parse().ok()?);
-        let genuine = self.signature(key, bytes, expires).as_bytes().ct_eq(signature.as_bytes());
-        (bool::from(genuine) && millis(self.clock.now()) < expires.saturating_mul(1_000)).then_some(bytes)
+        let genuine = self.0.is_genuine(&said(key, bytes, expires), signature);
+        (genuine && millis(self.0.clock.now()) < expires.saturating_mul(1_000)).then_some(bytes)
     }
 
     /// Keeps a file whose offer was looked at. Whether it was the first of its key: another one changes nothing.
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<bool, ProviderError> {
-        check_key(key)?;
-        let (path, directory, now) = (self.directory.join(key), Arc::clone(&self.directory), self.clock.now());
-        let draft = self.directory.join(format!("{DRAFT}{}", self.writes.fetch_add(1, Ordering::Relaxed)));
+        let (path, directory, now) = (self.0.path(key)?, Arc::clone(&self.0.directory), self.0.clock.now());
+        let draft = self.0.draft();
         let written = blocking(move || {
             forget(&directory, now)?;
             if let Some(parent) = path.parent() {
@@ -87,16 +67,11 @@ impl LocalUploads {
         });
         written.await?.ok_or_else(|| unavailable("the directory of the uploads is gone"))
     }
+}
 
-    fn signature(&self, key: &str, bytes: u32, expires: i64) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
-        mac.update(format!("{bytes}\n{expires}\n{key}").as_bytes());
-        let digest = mac.finalize().into_bytes();
-        digest.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-    }
+/// What an offer says.
+fn said(key: &str, bytes: u32, expires: i64) -> String {
+    format!("{bytes}\n{expires}\n{key}")
 }
 
 /// Whether a file of this age is gone.
@@ -132,16 +107,15 @@ fn forget_one(path: &Path, now: Timestamp) -> io::Result<()> {
 impl Uploads for LocalUploads {
     async fn offer(&self, key: &str, bytes: u32, lifetime: Duration) -> Result<Offer, ProviderError> {
         check_key(key)?;
-        let expires_at = expiry(self.clock.now(), lifetime.min(OFFER_LIFETIME_MAX));
+        let expires_at = expiry(self.0.clock.now(), lifetime.min(OFFER_LIFETIME_MAX));
         let expires = expires_at.as_second();
-        let signature = self.signature(key, bytes, expires);
-        let url = format!("{}/{key}?bytes={bytes}&expires={expires}&signature={signature}", self.base_url);
+        let signature = self.0.signature(&said(key, bytes, expires));
+        let url = format!("{}/{key}?bytes={bytes}&expires={expires}&signature={signature}", self.0.base_url);
         Ok(Offer { url, expires_at })
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ProviderError> {
-        check_key(key)?;
-        let (path, now) = (self.directory.join(key), self.clock.now());
+        let (path, now) = (self.0.path(key)?, self.0.clock.now());
         let read = blocking(move || {
             let metadata = fs::metadata(&path)?;
             if is_over(&metadata, now)? {
@@ -210,13 +184,13 @@ mod tests {
         assert_eq!(uploads.put("olga/1.json", b"one".to_vec()).await, Ok(true));
         assert_eq!(uploads.put("olga/1.json", b"two".to_vec()).await, Ok(false));
         assert_eq!(uploads.get("olga/1.json").await, Ok(Some(b"one".to_vec())));
-        assert_eq!(fs::read_dir(&uploads.directory).unwrap().count(), 1, "no drafts are left behind");
+        assert_eq!(fs::read_dir(&uploads.0.directory).unwrap().count(), 1, "no drafts are left behind");
         clock.advance_millis(DAY_MILLIS - 1);
         assert_eq!(uploads.get("olga/1.json").await, Ok(Some(b"one".to_vec())));
         clock.advance_millis(1);
         assert_eq!(uploads.get("olga/1.json").await, Ok(None));
         assert_eq!(uploads.put("rita/1.json", b"one".to_vec()).await, Ok(true));
-        assert!(!uploads.directory.join("olga/1.json").exists(), "whoever comes next takes it away");
+        assert!(!uploads.0.directory.join("olga/1.json").exists(), "whoever comes next takes it away");
     }
 
     #[tokio::test]
@@ -243,9 +217,9 @@ mod tests {
             assert!(uploads.offer(key, 1, Duration::from_secs(60)).await.is_err(), "{key}");
         }
         uploads.put("large", Vec::new()).await.unwrap();
-        let large = fs::File::options().append(true).open(uploads.directory.join("large")).unwrap();
+        let large = fs::File::options().append(true).open(uploads.0.directory.join("large")).unwrap();
         large.set_len(u64::from(UPLOAD_BYTES_MAX) + 1).unwrap();
-        large.set_modified(SystemTime::from(uploads.clock.now())).unwrap();
+        large.set_modified(SystemTime::from(uploads.0.clock.now())).unwrap();
         assert!(matches!(uploads.get("large").await, Err(ProviderError::Garbled(_))));
     }
 }
