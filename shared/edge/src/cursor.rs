@@ -17,7 +17,7 @@ pub fn write(created: Timestamp, id: impl Display) -> String {
 /// Where a cursor goes on.
 ///
 /// # Errors
-/// [`Refusal::BadRequest`] for what [`write`] does not write.
+/// [`Refusal::BadRequest`] for what [`write()`] does not write.
 pub fn read<T: Display + FromStr>(text: &str) -> Result<(Timestamp, T), Refusal> {
     let parse = || {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
