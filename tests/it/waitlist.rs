@@ -1,12 +1,15 @@
 //! The waitlist of a sold-out show, from a name to a sale, over HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::time::{Clock, SignedDuration, shift};
 use mail_parser::MessageParser;
 use outbound::clock::SystemClock;
 use serde_json::{Value, json};
-use testkit::clock::ManualClock;
+use testkit::{clock::ManualClock, engine::Fault};
 
 use crate::support::{Answer, Person, Stage, eventually, id, seat};
 
@@ -124,6 +127,62 @@ async fn seats_that_return_go_down_the_line_and_are_nobody_elses_until_nobody_wa
     assert_eq!(held["status"], "PENDING");
     let sales = stage.organiser().get(&format!("/v1/shows/{}/sales", stage.show)).await.expect(200);
     assert_eq!(sales["waitlist"], json!({"waiting": 0, "offered": 0}));
+}
+
+/// How long the other side of a race may take.
+const TRIED_WITHIN: Duration = Duration::from_secs(20);
+
+fn is_booking(item: &Value) -> bool {
+    item["PK"]["S"].as_str().is_some_and(|key| key.starts_with("BOOKING#"))
+}
+
+/// The parlour with three places to stand.
+fn parlour_with_lawn() -> Value {
+    let mut plan = parlour();
+    plan["zones"][0]["areas"] = json!([{
+        "name": "Lawn", "capacity": 3, "category": "Standard", "shape": "rectangle",
+        "position": {"x": 0, "y": 60}, "rectangle": {"width": 90, "height": 30},
+    }]);
+    plan
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_returns_between_two_tries_of_a_hold_is_the_lines() {
+    let mut stage = Stage::open().await;
+    stage.platform.knobs().pause_schedules(true);
+    stage.show = stage.publish(&parlour_with_lawn(), &json!({"standard": 17_800})).await;
+    let zoe = stage.buyer("zoe");
+    let lawn = |quantity: u32| json!({"areas": [{"areaId": "lawn", "quantity": quantity}]});
+    zoe.hold(&[seat("A", 1), seat("A", 2), seat("A", 3)]).await.expect(201);
+    let (first, _) =
+        (zoe.hold_as("first", &lawn(1)).await.expect(201), zoe.hold_as("other", &lawn(1)).await.expect(201));
+    eventually("the map shows it", async || (stage.counts().await == (0, 3, 0)).then_some(())).await;
+    let (ada, eve) = (stage.buyer("ada"), stage.buyer("eve"));
+    join(&stage, &ada, 2).await.expect(201);
+    tokio::time::sleep(FORGOTTEN).await;
+    stage.platform.knobs().pause_events(true);
+    // One place is left, and Ada waits for two: it is on sale. While Eve's claim meets somebody else's, another returns.
+    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    let (answer, answered) = std::sync::mpsc::channel::<()>();
+    let lines = Mutex::new(Some((ask, answered)));
+    stage.platform.engine().set_fault(Some(Arc::new(move |call| {
+        let body: Value = serde_json::from_slice(call.body).unwrap();
+        let mut actions = body["TransactItems"].as_array().into_iter().flatten();
+        let is_claim = actions.any(|action| is_booking(&action["Put"]["Item"]));
+        let Some((ask, answered)) = lines.lock().unwrap().take_if(|_| is_claim) else { return Fault::None };
+        ask.send(()).unwrap();
+        tokio::task::block_in_place(|| answered.recv_timeout(TRIED_WITHIN).unwrap());
+        Fault::TransactionConflict
+    })));
+    let returns = async {
+        tokio::task::spawn_blocking(move || asked.recv_timeout(TRIED_WITHIN).unwrap()).await.unwrap();
+        zoe.delete(&first).await.expect(200);
+        answer.send(()).unwrap();
+    };
+    let wanted = lawn(1);
+    let (refused, ()) = futures::join!(eve.hold_as("quick", &wanted), returns);
+    let problem = refused.problem(409, "waitlisted");
+    assert_eq!(problem["waitlisted"], json!(["lawn"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

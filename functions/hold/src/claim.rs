@@ -66,8 +66,7 @@ impl App {
                 let terms = admission.map_or(Terms::within(cap), |admission| {
                     Terms::under(cap, admission.id, self.settlement.clock.now())
                 });
-                let kept = self.kept(&show, &booking).await?;
-                self.take(booking, &show, &Terms { churn: Some(churn), ..terms }, kept).await
+                self.take(booking, &show, &Terms { churn: Some(churn), ..terms }).await
             }
             Err(Error::Refused(refusal)) => self.replay(id, wish.fingerprint(), refusal).await,
             Err(error) => Err(error),
@@ -171,22 +170,17 @@ impl App {
     }
 
     /// Claims, and where something is in the way, finds out what it is and what can be done about it. Nothing of what is
-    /// `kept` for the waitlist is claimed, nor what would leave single seats; what is in the way of it is told first, and
+    /// kept for the waitlist is claimed, nor what would leave single seats; what is in the way of it is told first, and
     /// ended where it is over.
-    async fn take(
-        &self,
-        mut booking: Booking,
-        show: &Show,
-        terms: &Terms,
-        kept: Vec<Unavailable>,
-    ) -> Result<Booking, Error> {
+    async fn take(&self, mut booking: Booking, show: &Show, terms: &Terms) -> Result<Booking, Error> {
         let store = &self.settlement.store;
         let seats = |booking: &Booking| booking.seats.iter().map(|line| line.seat.clone()).collect::<Vec<_>>();
-        let hinted = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
-        let mut look = hinted || !kept.is_empty();
+        let mut look = self.hints.any(show.id, seats(&booking).iter(), self.settlement.clock.now());
         for attempt in 0..TRIES_MAX {
+            // With every try: what has returned since the last may be what somebody waits for.
+            let kept = self.kept(show, &booking).await?;
             let around = self.surroundings(show, &booking).await?;
-            let met = if look || !around.orphans.is_empty() {
+            let met = if look || !kept.is_empty() || !around.orphans.is_empty() {
                 store.look(&booking, terms).await?
             } else {
                 Obstacles::default()

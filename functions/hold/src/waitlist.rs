@@ -58,8 +58,10 @@ impl App {
             }
             let shards = self.settlement.store.area_shards(show.id, &area.id, area_shards(area.capacity)).await?;
             let remaining = shards.iter().map(|(_, left)| left).sum();
-            if show.wishes.await_places(&area.category, remaining) {
-                kept.push(Unavailable::Area(area.id.clone()));
+            // Of an area there are several lines where its places come from several shards.
+            let awaited = Unavailable::Area(area.id.clone());
+            if show.wishes.await_places(&area.category, remaining) && !kept.contains(&awaited) {
+                kept.push(awaited);
             }
         }
         Ok(kept)

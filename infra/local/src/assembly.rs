@@ -7,8 +7,8 @@ use axum::{
     body::{self, Body},
     http::{Request, Response},
 };
-use domain::time::Clock;
-use outbound::{files::Files, local::LocalTimers, mail::Mailer, payments::Payments};
+use domain::{Timestamp, ids::ConnectionId, time::Clock};
+use outbound::{files::Files, live::Connections, local::LocalTimers, mail::Mailer, payments::Payments};
 use serde_json::Value;
 use store::Store;
 use testkit::engine::Engine;
@@ -21,6 +21,7 @@ use crate::{
     functions::{Functions, Ports},
     gateway::Gateway,
     knobs::Knobs,
+    live::{Opened, Routes},
     queues::Queues,
     run, settings,
     stop::{Stop, Stopper},
@@ -43,6 +44,8 @@ pub struct Surroundings {
     pub files: Arc<dyn Files>,
     /// Who carries mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Who carries what is posted to watchers.
+    pub connections: Arc<dyn Connections>,
 }
 
 /// What one instance of every function has of its own.
@@ -66,6 +69,7 @@ pub trait Cast {
 /// A running platform.
 pub struct Assembly {
     gateway: Gateway,
+    sockets: Routes,
     tokens: Tokens,
     functions: Functions,
     timers: Arc<LocalTimers>,
@@ -88,11 +92,11 @@ impl Assembly {
         cast: &dyn Cast,
     ) -> Result<Self, StartError> {
         let mut wiring = Wiring::read(template)?;
-        let Surroundings { engine, clock, settings, files, mailer } = surroundings;
+        let Surroundings { engine, clock, settings, files, mailer, connections } = surroundings;
         let values = settings::gather(BASE_URL, BTreeMap::new(), std::iter::empty(), &settings);
         let first = instances.first().ok_or_else(|| StartError("no instance".to_owned()))?;
         let uploads = uploads(engine.directory(), BASE_URL, &clock)?;
-        let services = Services::new(&wiring, first.store.clone(), files, uploads, mailer, &clock)?;
+        let services = Services::new(&wiring, first.store.clone(), files, uploads, mailer, connections, &clock)?;
         let mut all = Vec::new();
         for instance in instances {
             let ports = Ports {
@@ -106,11 +110,12 @@ impl Assembly {
         let functions = played(all, cast);
         let (routes, cors) = (std::mem::take(&mut wiring.routes), std::mem::take(&mut wiring.cors));
         let gateway = Gateway::new(routes, cors, &functions.http, Arc::clone(&clock))?;
+        let sockets = Routes::new(&wiring.socket, &functions, Arc::clone(&clock))?;
         let tokens = Tokens::new(&values, Arc::new(outbound::clock::SystemClock));
         let (knobs, (stopper, stop)) = (Arc::new(Knobs::default()), Stopper::new());
         let (timers, queues) = services.shared();
         let tasks = run(wiring, &functions, services, &engine, &knobs, &stop).await?;
-        Ok(Self { gateway, tokens, functions, timers, queues, knobs, stopper, stop, tasks })
+        Ok(Self { gateway, sockets, tokens, functions, timers, queues, knobs, stopper, stop, tasks })
     }
 
     /// One HTTP call.
@@ -123,6 +128,14 @@ impl Assembly {
         let (parts, body) = response.into_parts();
         let bytes = body::to_bytes(body, usize::MAX).await.expect("a body in memory is there");
         Response::from_parts(parts, bytes.to_vec())
+    }
+
+    /// Calls the function of a route of the WebSocket API about a connection; `more` are what its event has besides.
+    /// Answers the status.
+    pub async fn socket(&self, route: &str, id: &ConnectionId, opened_at: Timestamp, more: Value) -> u16 {
+        let address = ([127, 0, 0, 1], 1).into();
+        let opened = Opened { id: id.clone(), address, at_millis: opened_at.as_millisecond() };
+        self.sockets.call(route, &opened, more).await
     }
 
     /// Calls an event function with an event, past queues and rules.

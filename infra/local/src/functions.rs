@@ -9,8 +9,7 @@ use outbound::{
     bus::Bus,
     files::Files,
     ids::RandomIds,
-    live::Tellings,
-    local::LocalConnections,
+    live::{Connections, Tellings},
     mail::Mailer,
     payments::{
         Payments,
@@ -58,7 +57,7 @@ pub(crate) struct Ports {
     /// What watchers have to be told.
     pub(crate) tellings: Arc<dyn Tellings>,
     /// The live map's open connections.
-    pub(crate) connections: Arc<LocalConnections>,
+    pub(crate) connections: Arc<dyn Connections>,
     /// The payment provider, where it is not the one that the settings name.
     pub(crate) payments: Option<Arc<dyn Payments>>,
     /// Events.

@@ -47,6 +47,7 @@ use edge::Failure;
 use outbound::{
     clock::SystemClock,
     files::Files,
+    live::Connections,
     local::{
         Envelope, LocalBus, LocalConnections, LocalFiles, LocalMailer, LocalQueue, LocalTellings, LocalTimers,
         LocalUploads,
@@ -66,7 +67,7 @@ use crate::{
     functions::{EventHandler, Functions, Ports},
     gateway::Gateway,
     knobs::Knobs,
-    live::Live,
+    live::{Live, Routes},
     queues::Queues,
     rules::WatchedBus,
     sandbox::{Sandbox, SandboxSettings},
@@ -177,6 +178,7 @@ impl Services {
         files: Arc<dyn Files>,
         uploads: Arc<dyn Uploads>,
         mailer: Arc<dyn Mailer>,
+        connections: Arc<dyn Connections>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let queues = Queues::new(&wiring.queues, clock);
@@ -189,7 +191,7 @@ impl Services {
             timers: Arc::clone(&timers) as _,
             queues,
             tellings,
-            connections: Arc::default(),
+            connections,
             payments: None,
             bus: Arc::new(bus.clone()),
             files,
@@ -248,7 +250,9 @@ impl Platform {
         let store = Store::new(engine.client(), TABLE);
         let uploads = uploads(directory, &base_url, &clock)?;
         let (shelf, post) = (Arc::clone(&files) as _, Arc::clone(&mailer) as _);
-        let services = Services::new(&wiring, store, shelf, Arc::clone(&uploads) as _, post, &clock)?;
+        let connections = Arc::new(LocalConnections::default());
+        let watched = Arc::clone(&connections) as _;
+        let services = Services::new(&wiring, store, shelf, Arc::clone(&uploads) as _, post, watched, &clock)?;
         let functions = Functions::build(&wiring, &values, &services.ports)?;
         let (counters, functions) = Counters::before(functions, engine.clone(), options.metered);
         let (routes, cors) = (std::mem::take(&mut wiring.routes), std::mem::take(&mut wiring.cors));
@@ -260,8 +264,8 @@ impl Platform {
         let sandbox = sandbox(&values, &base_url, &clock, options.data)?;
         let reconcile = functions.event_handler("reconcile")?;
         let (stopper, stop) = Stopper::new();
-        let connections = Arc::clone(&services.ports.connections);
-        let live = Live::new(&wiring.socket, &functions, Arc::clone(&connections), Arc::clone(&clock), stop.clone())?;
+        let routes = Routes::new(&wiring.socket, &functions, Arc::clone(&clock))?;
+        let live = Live::new(routes, Arc::clone(&connections), stop.clone());
         let web = Arc::new(Web::new(&values)?);
         let router = router(Arc::new(Front { gateway, web }), &files, &tokens, &sandbox, reconcile, &base_url);
         let router = router.merge(operators(&services.ports.store, counters)).merge(live.router());

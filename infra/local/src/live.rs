@@ -48,51 +48,37 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// Random bytes of a connection's name.
 const NAME_BYTES: usize = 11;
 
-/// The API.
-pub(crate) struct Live {
+/// What the gateway knows of one connection.
+pub(crate) struct Opened {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) at_millis: i64,
+}
+
+/// The routes of the API, with the functions that they lead to.
+pub(crate) struct Routes {
     stage: String,
     handlers: HashMap<String, EventHandler>,
-    connections: Arc<LocalConnections>,
     clock: Arc<dyn Clock>,
-    stop: Stop,
 }
 
-/// What the gateway knows of one connection.
-struct Opened {
-    id: ConnectionId,
-    address: SocketAddr,
-    at_millis: i64,
-}
-
-impl Live {
-    /// The routes with the functions that they lead to.
+impl Routes {
+    /// Those of `spec`.
     ///
     /// # Errors
-    /// A route's function is not there.
-    pub(crate) fn new(
-        spec: &SocketSpec,
-        functions: &Functions,
-        connections: Arc<LocalConnections>,
-        clock: Arc<dyn Clock>,
-        stop: Stop,
-    ) -> Result<Self, String> {
+    /// A route's function is not there, or a route is missing.
+    pub(crate) fn new(spec: &SocketSpec, functions: &Functions, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let handler =
             |route: &crate::wiring::RouteSpec| Ok((route.key.clone(), functions.event_handler(&route.function)?));
         let handlers: HashMap<_, _> = spec.routes.iter().map(handler).collect::<Result<_, String>>()?;
         match [CONNECT, DISCONNECT, DEFAULT].into_iter().find(|route| !handlers.contains_key(*route)) {
             Some(missing) => Err(format!("template.yaml: the WebSocket API has no route {missing}")),
-            None => Ok(Self { stage: spec.stage.clone(), handlers, connections, clock, stop }),
+            None => Ok(Self { stage: spec.stage.clone(), handlers, clock }),
         }
     }
 
-    /// Where connections are opened: the stage's name.
-    pub(crate) fn router(self) -> Router {
-        let path = format!("/{}", self.stage);
-        Router::new().route(&path, routing::any(open)).with_state(Arc::new(self))
-    }
-
     /// The status that the function of `route` answers.
-    async fn call(&self, route: &str, opened: &Opened, more: Value) -> u16 {
+    pub(crate) async fn call(&self, route: &str, opened: &Opened, more: Value) -> u16 {
         let kind = match route {
             CONNECT => "CONNECT",
             DISCONNECT => "DISCONNECT",
@@ -124,6 +110,26 @@ impl Live {
             }
         }
     }
+}
+
+/// The API.
+pub(crate) struct Live {
+    routes: Routes,
+    connections: Arc<LocalConnections>,
+    stop: Stop,
+}
+
+impl Live {
+    /// Over these routes.
+    pub(crate) fn new(routes: Routes, connections: Arc<LocalConnections>, stop: Stop) -> Self {
+        Self { routes, connections, stop }
+    }
+
+    /// Where connections are opened: the stage's name.
+    pub(crate) fn router(self) -> Router {
+        let path = format!("/{}", self.routes.stage);
+        Router::new().route(&path, routing::any(open)).with_state(Arc::new(self))
+    }
 
     /// Serves a connection until it ends, and says so.
     async fn serve(&self, opened: &Opened, socket: WebSocket) {
@@ -138,7 +144,7 @@ impl Live {
             () = stop.wait() => {}
         }
         self.connections.remove(&opened.id);
-        self.call(DISCONNECT, opened, json!({})).await;
+        self.routes.call(DISCONNECT, opened, json!({})).await;
     }
 
     /// Hands on what is said, one message after the other, until nothing more comes.
@@ -150,7 +156,7 @@ impl Live {
                 Message::Close(_) => return,
                 Message::Ping(_) | Message::Pong(_) => continue,
             };
-            self.call(DEFAULT, opened, json!({"body": body})).await;
+            self.routes.call(DEFAULT, opened, json!({"body": body})).await;
         }
     }
 }
@@ -189,12 +195,12 @@ async fn open(
         return refuse(503);
     }
     let id = BASE64_STANDARD.encode(name).parse().expect("base64 is printable");
-    let opened = Opened { id, address, at_millis: live.clock.now().as_millisecond() };
+    let opened = Opened { id, address, at_millis: live.routes.clock.now().as_millisecond() };
     let facts = json!({
         "headers": event::headers(&headers),
         "queryStringParameters": event::query(query.as_deref().unwrap_or_default()),
     });
-    match live.call(CONNECT, &opened, facts).await {
+    match live.routes.call(CONNECT, &opened, facts).await {
         200..300 => upgrade.on_upgrade(async move |socket| live.serve(&opened, socket).await),
         status => refuse(status),
     }

@@ -104,7 +104,9 @@ async fn perform(part: Arc<Part<EventHandler>>, event: Value) -> Result<Value, F
     if is_timer && is_lost || part.world.plant.is_some_and(|plant| plant.loses(part.function, &event, &part.world)) {
         return Ok(Value::Null);
     }
-    let (twice, wait_ms) = (part.befalls(Kind::Twice), part.dice.below(AGAIN_MS_MAX));
+    // The gateway tells what happens to a connection once, and waits for the answer.
+    let is_repeated = part.function != "live";
+    let (twice, wait_ms) = (part.befalls(Kind::Twice) && is_repeated, part.dice.below(AGAIN_MS_MAX));
     if twice {
         // A schedule has nothing to deliver again: then two are at it at once.
         let wait = if event.get("source").is_some() && event.get("detail").is_some_and(is_empty) { 0 } else { wait_ms };

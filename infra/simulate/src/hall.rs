@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     catalogue::{Show, WaitingRoom},
-    ids::SeatId,
+    ids::{CategoryId, SeatId},
     plan::{Area, Row, Seat, SeatingPlan, Section},
     queue::{DrawSecret, Room},
     time::{SignedDuration, shift},
@@ -66,6 +66,21 @@ pub(crate) async fn publish(store: &Store, options: &Options) {
         store.make_room(sale::show().id, &room).await.expect("the table answers");
         store.watch_room(sale::show().id).await.expect("the table answers");
     }
+}
+
+/// The one row.
+pub(crate) fn row(options: &Options) -> Row {
+    plan(options).sections[0].rows[0].clone()
+}
+
+/// The category of every seat.
+pub(crate) fn seated() -> CategoryId {
+    sale::plan().sections[0].rows[0].seats[0].category.clone()
+}
+
+/// The category of the area's places.
+pub(crate) fn standing() -> CategoryId {
+    sale::plan().areas[0].category.clone()
 }
 
 /// Every seat.

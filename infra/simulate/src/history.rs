@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use domain::ids::{BookingId, SeatId, UserId};
+use domain::{
+    ids::{BookingId, SeatId, UserId},
+    waitlist::Wish,
+};
 
 /// A call, from when it was made until it was answered, in milliseconds since the beginning.
 #[derive(Clone, Debug)]
@@ -29,6 +32,12 @@ pub(crate) enum Asked {
     Block,
     /// To be let in.
     Queue,
+    /// To be on the waitlist with this wish.
+    Join { wish: Wish },
+    /// How their name on the waitlist stands.
+    Name,
+    /// To have it taken off.
+    Leave,
     /// To call the show off.
     CallOff,
 }
@@ -57,7 +66,9 @@ impl Asked {
 pub(crate) enum Answer {
     /// The booking as it was.
     Is { id: BookingId, version: u64, status: String, seats: Vec<SeatId> },
-    /// Yes, about something that is no booking.
+    /// The name on the waitlist as it was, and the booking it was offered.
+    Named { state: String, booking: Option<BookingId> },
+    /// Yes, about something else.
     Done,
     /// No, and why: the problem's slug, and the seats and areas that it names.
     Refused { slug: String, unavailable: Vec<String> },

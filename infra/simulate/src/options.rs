@@ -104,6 +104,10 @@ pub struct Options {
     pub instances: u64,
     /// Admissions alive at once, where there is a waiting room.
     pub admissions_max: Option<u32>,
+    /// How long an offer of the waitlist lives, where names are put down.
+    pub offer_seconds: Option<u32>,
+    /// People who watch the map, which is pushed to them.
+    pub watchers: u64,
     /// When the organiser calls the show off, if ever.
     pub calls_off_after_seconds: Option<u64>,
     /// The provider takes the money at once, without a capture.
@@ -116,6 +120,8 @@ pub struct Options {
 
 /// Admissions at once where a bug of the waiting room is planted.
 const ADMISSIONS_PLANTED: u32 = 2;
+/// How long an offer lives where a bug of the waitlist is planted.
+const OFFER_SECONDS_PLANTED: u32 = 30;
 /// The largest rate of a quiet seed's kinds, as a part of the highest.
 const QUIET: u64 = 4;
 
@@ -124,6 +130,7 @@ impl Options {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let (dice, room) = (Dice::about(seed, "options"), Dice::about(seed, "waiting room"));
+        let (line, board) = (Dice::about(seed, "lining up"), Dice::about(seed, "watchers"));
         let quiet = dice.in_hundred(30);
         let rates = Kind::ALL.iter().filter_map(|&(kind, _, highest)| {
             let highest = if quiet { highest.div_ceil(QUIET) } else { highest };
@@ -141,9 +148,11 @@ impl Options {
             cap: u32::try_from(dice.within(2, 6)).unwrap_or(2),
             hold_seconds: u32::try_from(dice.within(20, 120)).unwrap_or(20),
             sale_seconds,
+            watchers: if board.in_hundred(40) { board.within(1, 2) } else { 0 },
             calls_off_after_seconds: is_called_off.then_some(called_off_after),
             instances: dice.within(2, 3),
             admissions_max: u32::try_from(room.within(1, 5)).ok().filter(|_| room.in_hundred(20)),
+            offer_seconds: u32::try_from(line.within(15, 40)).ok().filter(|_| line.in_hundred(40)),
             takes_at_once: dice.in_hundred(15),
             patient: dice.in_hundred(50),
             rates,
@@ -155,6 +164,13 @@ impl Options {
     pub fn with_room_for(mut self, plant: Option<Plant>) -> Self {
         if plant.is_some_and(Plant::is_about_queue) {
             self.admissions_max = self.admissions_max.or(Some(ADMISSIONS_PLANTED));
+            self.calls_off_after_seconds = None;
+        }
+        if plant.is_some_and(Plant::is_about_watchers) {
+            self.watchers = self.watchers.max(1);
+        }
+        if plant.is_some_and(Plant::is_about_waitlist) {
+            self.offer_seconds = self.offer_seconds.or(Some(OFFER_SECONDS_PLANTED));
             self.calls_off_after_seconds = None;
         }
         self
@@ -198,6 +214,12 @@ impl fmt::Display for Options {
         write!(f, "{sale_seconds} s of sale, {instances} instances")?;
         if let Some(most) = self.admissions_max {
             write!(f, ", a waiting room that lets in {most}")?;
+        }
+        if let Some(seconds) = self.offer_seconds {
+            write!(f, ", a waitlist with offers of {seconds} s")?;
+        }
+        if self.watchers > 0 {
+            write!(f, ", {} watching", self.watchers)?;
         }
         if let Some(seconds) = self.calls_off_after_seconds {
             write!(f, ", called off after {seconds} s")?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{booking::Booking, ids::BookingId};
+use domain::{
+    booking::Booking,
+    ids::{BookingId, SeatId},
+};
 use serde_json::json;
 use testkit::sale;
 
@@ -33,10 +36,25 @@ pub(crate) async fn work(person: Person) {
     }
 }
 
+/// Keeps a seat for the house that is free, if there is one.
+pub(crate) async fn keep_a_free_seat(person: &Person) {
+    let free = {
+        let seen = person.world.witness().seen();
+        person.seats.iter().find(|seat| !seen.seats.contains_key(seat)).cloned()
+    };
+    if let Some(seat) = free {
+        block(person, &seat, "block").await;
+    }
+}
+
 /// Keeps a seat for the house, or lets it go again.
 async fn keep(person: &Person) {
     let seat = &person.seats[usize::try_from(person.dice.below(person.seats.len() as u64)).expect("an index")];
     let action = person.dice.one_of(&["block", "release", "release"]);
+    block(person, seat, action).await;
+}
+
+async fn block(person: &Person, seat: &SeatId, action: &str) {
     let path = format!("/v1/shows/{}/blocks", sale::show().id);
     let body = json!({"seatIds": [seat.to_string()], "action": action});
     person.call("POST", &path, None, &body, Asked::Block).await;

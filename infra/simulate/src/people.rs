@@ -8,6 +8,7 @@ use std::{
 use domain::{
     ids::{BookingId, IntentId, SeatId, UserId},
     payment::{Intent, IntentStatus},
+    waitlist::Wish,
 };
 use outbound::payments::Payments as _;
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ const ATTEMPTS_MAX: u64 = 4;
 const LAST_MOMENT_MS: u64 = 1_000;
 /// Times somebody asks whether it is their turn.
 const QUEUE_LOOKS_MAX: u32 = 20;
+/// Times somebody in line looks whether they are offered anything.
+const NAME_LOOKS_MAX: u32 = 12;
 /// Seats that somebody wants, at most.
 const SEATS_WANTED_MAX: u64 = 3;
 
@@ -41,6 +44,8 @@ pub(crate) struct Person {
     name: UserId,
     token: String,
     pub(crate) dice: Dice,
+    /// Decides what they do about the waitlist.
+    names: Dice,
     pub(crate) seats: Vec<SeatId>,
     /// What the waiting room let them in with.
     admission: Mutex<Option<String>>,
@@ -59,6 +64,7 @@ impl Person {
             house: Arc::clone(house),
             token: house.token(name, roles),
             dice: Dice::about(world.options.seed, name),
+            names: Dice::about(world.options.seed, &format!("{name} in line")),
             name: name.parse().expect("a user id"),
             seats: hall::seats(&world.options),
             admission: Mutex::default(),
@@ -73,16 +79,59 @@ impl Person {
             if !self.enter().await {
                 continue;
             }
-            let Some(id) = self.claim(visits).await else { continue };
-            self.think(THINK_MS_MAX).await;
-            match self.dice.below(10) {
-                0 | 1 => {}
-                2 => self.end(id).await,
-                // Two tabs: one buys, the other gives back.
-                3 => drop(futures::join!(self.buy(id), self.change_their_mind(id))),
-                _ => self.buy(id).await,
+            match self.claim(visits).await {
+                Some(id) => self.decide(id).await,
+                None => self.line_up().await,
             }
         }
+    }
+
+    /// Does something about what they hold.
+    async fn decide(&self, id: BookingId) {
+        self.think(THINK_MS_MAX).await;
+        match self.dice.below(10) {
+            0 | 1 => {}
+            2 => self.end(id).await,
+            // Two tabs: one buys, the other gives back.
+            3 => drop(futures::join!(self.buy(id), self.change_their_mind(id))),
+            _ => self.buy(id).await,
+        }
+    }
+
+    /// Puts their name down, where there is a waitlist, and does something about what they are offered. Some give up
+    /// looking, and have their name on it all the same.
+    async fn line_up(&self) {
+        if self.world.options.offer_seconds.is_none() || !self.names.in_hundred(70) {
+            return;
+        }
+        let path = format!("/v1/shows/{}/waitlist", sale::show().id);
+        let mut answer = self.join(&path).await;
+        for _ in 0..NAME_LOOKS_MAX {
+            match answer {
+                Answer::Named { booking: Some(id), state } if state == "OFFERED" => return self.decide(id).await,
+                Answer::Named { state, .. } if state == "WAITING" => {}
+                Answer::Unknown => {}
+                _ => return,
+            }
+            if !self.goes_on().await {
+                return;
+            }
+            answer = match self.names.below(20) {
+                0 => self.call("DELETE", &path, None, &Value::Null, Asked::Leave).await,
+                1 | 2 => self.join(&path).await,
+                _ => self.call("GET", &path, None, &Value::Null, Asked::Name).await,
+            };
+        }
+    }
+
+    /// Puts their name down, or another wish under it.
+    async fn join(&self, path: &str) -> Answer {
+        let category = self.names.one_of(&[Some(hall::seated as fn() -> _), Some(hall::standing), None]);
+        let quantity = u32::try_from(self.names.within(1, 2)).unwrap_or(1);
+        let wish = Wish { quantity, category: category.map(|category| category()), accessible: false };
+        let body = json!({"quantity": quantity, "category": wish.category});
+        let once = || self.call("POST", path, None, &body, Asked::Join { wish: wish.clone() });
+        if self.names.in_hundred(15) { futures::join!(once(), once()).1 } else { once().await }
     }
 
     pub(crate) async fn goes_on(&self) -> bool {
@@ -150,7 +199,7 @@ impl Person {
                     self.admission().take_if(|_| slug == "admission-required");
                     return None;
                 }
-                Answer::Done => return None,
+                Answer::Done | Answer::Named { .. } => return None,
                 Answer::Unknown => self.think(THINK_MS_MAX).await,
             }
         }
@@ -235,7 +284,7 @@ impl Person {
             let (answer, body) = self.call_for("POST", &path, None, &body, Asked::Booking { what: "pay" }).await;
             match answer {
                 Answer::Is { .. } => return body["payment"]["intentId"].as_str()?.parse().ok(),
-                Answer::Refused { .. } | Answer::Done => return None,
+                Answer::Refused { .. } | Answer::Done | Answer::Named { .. } => return None,
                 Answer::Unknown => self.think(THINK_MS_MAX).await,
             }
         }
@@ -376,6 +425,9 @@ pub(crate) const fn event_of(intent: &Intent, outcome: Outcome) -> &'static str 
 fn read_answer(status: u16, body: &Value) -> Answer {
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     match status {
+        200 | 201 if body["joinedAt"].is_string() => {
+            Answer::Named { state: text("state"), booking: text("bookingId").parse().ok() }
+        }
         200 | 201 => {
             let seats = body["seats"].as_array().into_iter().flatten();
             let seats = seats.filter_map(|seat| seat["seatId"].as_str()?.parse().ok()).collect();

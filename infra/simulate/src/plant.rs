@@ -53,6 +53,24 @@ pub enum Plant {
     TickUnfenced,
     /// An admission takes no permit.
     PermitUndemanded,
+    /// An offer leaves its name's place in line.
+    LineInPart,
+    /// An offer's hold is made, and its name does not say so.
+    OfferUnnamed,
+    /// A write of a name demands nothing of it.
+    NameUndemanded,
+    /// Some names are overlooked.
+    NamesOverlooked,
+    /// What names wait for is not written.
+    WishesUnwritten,
+    /// What nobody waits for any more stays written.
+    WishesKept,
+    /// Nobody serves the line.
+    LineUnserved,
+    /// Watchers are not told what has changed.
+    TellingLost,
+    /// Watchers are told something else than what has changed.
+    TellingWrong,
     /// A refusal names other seats than those that are taken.
     RefusalWrong,
     /// A hold is answered that does not exist.
@@ -61,7 +79,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the promise that each breaks.
-    pub const ALL: [(Self, &'static str, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str, &'static str); 31] = [
         (Self::SeatUndemanded, "seat-undemanded", "I1"),
         (Self::ClaimInParts, "claim-in-parts", "I1"),
         (Self::VersionUndemanded, "version-undemanded", "I13"),
@@ -82,6 +100,15 @@ impl Plant {
         (Self::PlaceMoved, "place-moved", "I27"),
         (Self::TickUnfenced, "tick-unfenced", "I29"),
         (Self::PermitUndemanded, "permit-undemanded", "I30"),
+        (Self::LineInPart, "line-in-part", "I32"),
+        (Self::OfferUnnamed, "offer-unnamed", "I32"),
+        (Self::NameUndemanded, "name-undemanded", "I32"),
+        (Self::NamesOverlooked, "names-overlooked", "the line"),
+        (Self::WishesUnwritten, "wishes-unwritten", "the line"),
+        (Self::WishesKept, "wishes-kept", "liveness"),
+        (Self::LineUnserved, "line-unserved", "liveness"),
+        (Self::TellingLost, "telling-lost", "the live map"),
+        (Self::TellingWrong, "telling-wrong", "the live map"),
         (Self::RefusalWrong, "refusal-wrong", "I11"),
         (Self::GrantInvented, "grant-invented", "I12"),
     ];
@@ -103,6 +130,25 @@ impl Plant {
         matches!(self, Self::PlaceMoved | Self::TickUnfenced | Self::PermitUndemanded)
     }
 
+    /// Whether there must be a waitlist for it.
+    pub(crate) const fn is_about_waitlist(self) -> bool {
+        matches!(
+            self,
+            Self::LineInPart
+                | Self::OfferUnnamed
+                | Self::NameUndemanded
+                | Self::NamesOverlooked
+                | Self::WishesUnwritten
+                | Self::WishesKept
+                | Self::LineUnserved
+        )
+    }
+
+    /// Whether somebody must watch for it.
+    pub(crate) const fn is_about_watchers(self) -> bool {
+        matches!(self, Self::TellingLost | Self::TellingWrong)
+    }
+
     /// By how much the last instance's clock is off, in milliseconds.
     pub(crate) const fn skew_ms(self) -> i64 {
         if matches!(self, Self::ReleasedEarly) { 180_000 } else { 0 }
@@ -111,12 +157,14 @@ impl Plant {
     /// The request as it is sent instead, or what it is answered without being sent. `None` when it is left alone.
     pub(crate) fn tamper(
         self,
+        function: &str,
         operation: &str,
         request: &HttpRequest,
         world: &World,
     ) -> Option<(HttpRequest, Option<HttpResponse>)> {
         let mut body: Value = serde_json::from_slice(request.body().bytes()?).ok()?;
         let changed = match operation {
+            "TransactWriteItems" if self.swallows(function, &body) => return answered(request, &json!({})),
             "TransactWriteItems" => self.tamper_transaction(body["TransactItems"].as_array_mut()?),
             "UpdateItem" if self == Self::VersionUndemanded && is_under(&body["Key"], "BOOKING#") => void(&mut body),
             "PutItem" if self == Self::PlaceMoved && is_under(&body["Item"], "QUEUE#") => void(&mut body),
@@ -128,15 +176,33 @@ impl Plant {
             "Query" if self == Self::SweepBlind && body["IndexName"] == "due" => {
                 return answered(request, &json!({"Count": 0, "ScannedCount": 0, "Items": []}));
             }
+            "Query" if self == Self::NamesOverlooked && asks_for(&body, "PLACE#") => {
+                let is_hit = world.counts().0.is_multiple_of(2);
+                let nothing = json!({"Count": 0, "ScannedCount": 0, "Items": []});
+                return is_hit.then(|| answered(request, &nothing)).flatten();
+            }
             _ => false,
         };
         if changed { Some((with_body(request, &body)?, None)) } else { None }
+    }
+
+    /// Whether a transaction is answered as if it had been carried out, and is not.
+    fn swallows(self, function: &str, body: &Value) -> bool {
+        let actions = body["TransactItems"].as_array().into_iter().flatten();
+        let writes_wishes = actions.into_iter().any(|action| is_under(&action["Update"]["Key"], "SHOW#"));
+        match self {
+            Self::WishesUnwritten => writes_wishes,
+            Self::WishesKept => writes_wishes && function == "offer",
+            _ => false,
+        }
     }
 
     fn tamper_transaction(self, actions: &mut Vec<Value>) -> bool {
         let is_claim = actions.iter().any(|action| is_under(&action["Put"]["Item"], "BOOKING#"));
         let moves_booking = actions.iter().any(|action| is_under(&action["Update"]["Key"], "BOOKING#"));
         let moves_seats = actions.iter().any(|action| is_under(key(action), "SEATS#"));
+        let is_name = |action: &Value| is_under(key(action), "WAITLIST#");
+        let names_offer = is_claim && actions.iter().any(is_name);
         let before = actions.len();
         match self {
             Self::SeatUndemanded if is_claim => return void_all(actions, &["SEATS#"]),
@@ -149,6 +215,11 @@ impl Plant {
             }
             Self::TallyKept if moves_booking => actions.retain(|action| !is_under(key(action), "BUYERS#")),
             Self::PlacesKept if moves_booking => actions.retain(|action| !is_under(key(action), "AREA#")),
+            Self::LineInPart if names_offer => {
+                actions.retain(|action| action.get("Delete").is_none() || !is_name(action));
+            }
+            Self::OfferUnnamed if names_offer => actions.retain(|action| !is_name(action)),
+            Self::NameUndemanded => return void_all(actions, &["WAITLIST#"]),
             Self::PermitUndemanded => return void_all(actions, &["PERMITS#"]),
             Self::ReceiptSkipped => actions.retain(|action| !is_under(key(action), "RECEIPT#")),
             _ => {}
@@ -177,6 +248,8 @@ impl Plant {
     pub(crate) fn loses(self, function: &str, event: &Value, world: &World) -> bool {
         match self {
             Self::SweepBlind => function == "sweep" && event.get("Records").is_some(),
+            Self::LineUnserved => function == "offer",
+            Self::TellingLost => function == "push",
             Self::EventLost => matches!(function, "ticket" | "notification") && world.counts().1.is_multiple_of(4),
             _ => false,
         }
@@ -188,6 +261,11 @@ fn key(action: &Value) -> &Value {
     let kinds = ["Update", "Delete", "ConditionCheck"];
     let keyed = kinds.iter().map(|kind| &action[kind]["Key"]).find(|key| !key.is_null());
     keyed.unwrap_or(&action["Put"]["Item"])
+}
+
+/// Whether a query asks for sort keys with this beginning.
+fn asks_for(body: &Value, prefix: &str) -> bool {
+    body["ExpressionAttributeValues"][":prefix"]["S"] == prefix
 }
 
 fn is_under(key: &Value, prefix: &str) -> bool {

@@ -28,6 +28,7 @@ use crate::{
     shelf::{Postbox, Shelf},
     time::SimulatedClock,
     trace::Trace,
+    watch::{self, Switchboard, Watcher},
     wire,
     witness::{Violation, Witness},
     world::World,
@@ -102,21 +103,32 @@ async fn live(options: Options, plant: Option<Plant>, keeps: bool) -> Run {
         last.jump(planted_ms);
     }
     let (shelf, postbox) = (Arc::new(Shelf::default()), Arc::new(Postbox::default()));
-    let house = Arc::new(open(&world, &clocks, &shelf, &postbox).await);
+    let board = Arc::new(Switchboard::new(&world));
+    let house = Arc::new(open(&world, &clocks, &shelf, &postbox, &board).await);
     let mut tasks = JoinSet::new();
     tasks.spawn(courier::deliver(Arc::clone(&world), Arc::clone(&house), heard));
     tasks.spawn(skew(Arc::clone(&world), clocks, planted_ms));
+    for number in 0..options.watchers {
+        tasks.spawn(Watcher::new(&world, &house, &board, number).watch());
+    }
     let mut people = JoinSet::new();
     for number in 0..options.buyers {
         people.spawn(Person::new(&world, &house, number).live());
     }
     let owner = sale::venue().owner;
-    people.spawn(organiser::work(Person::named(&world, &house, owner.as_str(), &["organiser"])));
+    let manager = || Person::named(&world, &house, owner.as_str(), &["organiser"]);
+    people.spawn(organiser::work(manager()));
     tokio::time::sleep(Duration::from_secs(options.sale_seconds)).await;
     heal(&world);
     rest(&world, &mut people, &shelf, &postbox).await;
+    if options.watchers > 0 {
+        // Whoever watches has to hear of it without asking.
+        tokio::time::sleep(watch::PINGS_ON.saturating_sub(world.healed_for().unwrap_or_default())).await;
+        organiser::keep_a_free_seat(&manager()).await;
+    }
+    tokio::time::sleep(SETTLE).await;
     let visitor = Person::new(&world, &house, options.buyers);
-    check::everything(&world, &house, &visitor).await;
+    check::everything(&world, &house, &visitor, &board).await;
     tasks.abort_all();
     let outcome = told(&world);
     drop(visitor);
@@ -129,6 +141,7 @@ async fn open(
     clocks: &[Arc<SimulatedClock>],
     shelf: &Arc<Shelf>,
     postbox: &Arc<Postbox>,
+    board: &Arc<Switchboard>,
 ) -> Assembly {
     let instances: Vec<Instance> = (0..)
         .zip(clocks)
@@ -141,9 +154,10 @@ async fn open(
     let surroundings = Surroundings {
         engine: world.engine.clone(),
         clock: Arc::clone(&world.clock) as _,
-        settings: settings(),
+        settings: settings(&world.options),
         files: Arc::clone(shelf) as _,
         mailer: Arc::clone(postbox) as _,
+        connections: Arc::clone(board) as _,
     };
     let house = Assembly::start(deployed(), surroundings, &instances, &Troupe(Arc::clone(world))).await;
     house.unwrap_or_else(|why| panic!("{why}"))
@@ -156,8 +170,8 @@ fn deployed() -> &'static Value {
 }
 
 /// Secrets that are none, and no limits by the machine's time.
-fn settings() -> BTreeMap<String, String> {
-    let settings = [
+fn settings(options: &Options) -> BTreeMap<String, String> {
+    let fixed = [
         ("BOOKING_ID_KEY", check::BOOKING_ID_KEY),
         ("ADMISSION_KEY", "the admissions of the simulation"),
         ("TICKET_SIGNING_KEY", TICKET_SIGNING_KEY),
@@ -166,7 +180,8 @@ fn settings() -> BTreeMap<String, String> {
         ("PAYMENT_WEBHOOK_SECRET", WEBHOOK_SECRET),
         ("ACCOUNT_CALLS_PER_SECOND", "0"),
     ];
-    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    let offers = options.offer_seconds.map(|seconds| ("WAITLIST_OFFER_SECONDS".to_owned(), seconds.to_string()));
+    fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(offers).collect()
 }
 
 /// Clocks go wrong, each for itself, and otherwise every so often; and the provider's moves on.
@@ -215,7 +230,6 @@ async fn rest(world: &World, people: &mut JoinSet<()>, shelf: &Shelf, postbox: &
         world.witness().accuse("liveness", what);
     }
     people.abort_all();
-    tokio::time::sleep(SETTLE).await;
 }
 
 fn told(world: &World) -> Run {

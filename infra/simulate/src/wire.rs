@@ -152,10 +152,11 @@ impl Connector {
     async fn carry(self, function: &'static str, operation: String, request: HttpRequest, fate: Fate) -> Outcome {
         tokio::time::sleep(fate.there).await;
         let world = &self.wire.world;
-        let (request, answered) = match world.plant.and_then(|plant| plant.tamper(&operation, &request, world)) {
-            Some(tampered) => tampered,
-            None => (request, None),
-        };
+        let (request, answered) =
+            match world.plant.and_then(|plant| plant.tamper(function, &operation, &request, world)) {
+                Some(tampered) => tampered,
+                None => (request, None),
+            };
         let digest = digest_of(request.body().bytes().unwrap_or_default());
         NEXT.set(fate.fault);
         let outcome = match answered {

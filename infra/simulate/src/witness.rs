@@ -23,7 +23,7 @@ use testkit::{
     sale,
 };
 
-use crate::{options::Options, time::SimulatedClock};
+use crate::{names::Names, options::Options, time::SimulatedClock};
 
 /// Records of one write, at most.
 const RECORDS_MAX: u32 = 200;
@@ -41,6 +41,11 @@ pub struct Violation {
 
 /// What something was, and from when on.
 pub(crate) type Line<T> = Vec<(u64, T)>;
+
+/// What it was at that moment, `None` before its beginning.
+pub(crate) fn value_at<T>(line: &Line<T>, at_ms: u64) -> Option<&T> {
+    line.iter().rfind(|(at, _)| *at <= at_ms).map(|(_, value)| value)
+}
 
 /// Everything that was seen.
 #[derive(Default)]
@@ -66,6 +71,8 @@ pub(crate) struct Seen {
     arrivals: BTreeMap<UserId, i64>,
     /// The waiting room.
     room: Option<Room>,
+    /// The waitlist.
+    pub(crate) names: Names,
     /// Holds that their buyers asked to end, whatever became of that.
     given_back: BTreeSet<BookingId>,
     /// The organiser asked to call the show off.
@@ -97,6 +104,7 @@ pub(crate) struct Witness {
 struct Touched {
     bookings: BTreeSet<BookingId>,
     buyers: BTreeSet<UserId>,
+    names: BTreeSet<UserId>,
     places: bool,
 }
 
@@ -212,8 +220,16 @@ impl Witness {
                     return Ok(());
                 };
                 self.judge_step(seen, old.as_ref(), &new, faults);
-                if old.is_none() && self.admissions_max.is_some() {
+                if old.is_none() && new.offered {
+                    let passed_over = seen.names.passed_over(&new, &seen.tally_lines, self.cap, now);
+                    faults.extend(passed_over.map(|what| ("the line", what)));
+                }
+                // An offer is an admission of its own.
+                if old.is_none() && !new.offered && self.admissions_max.is_some() {
                     faults.extend(unadmitted(seen, &new).map(|what| ("I31", what)));
+                }
+                if new.offered {
+                    touched.names.insert(new.buyer.clone());
                 }
                 touched.bookings.insert(id);
                 touched.buyers.insert(new.buyer.clone());
@@ -243,6 +259,25 @@ impl Witness {
                     faults.push(("I27", format!("{user} has another place, and the turn of the old is not over")));
                 }
                 seen.arrivals.insert(user, new);
+            }
+            Key::WaitlistEntry(_, user) => {
+                let new = stream::waitlist_entry(&image(record.new_image()))?;
+                faults.extend(seen.names.step(&new, now).map(|what| ("I32", what)));
+                touched.names.insert(user);
+            }
+            Key::WaitlistPlace(_, arrival_ms, user) => {
+                let beside = stream::beside_waitlist_entry(&image(record.new_image()))?;
+                seen.names.see_place(&user, arrival_ms, beside);
+                touched.names.insert(user);
+            }
+            Key::WaitlistOffer(_, booking, user) => {
+                let beside = stream::beside_waitlist_entry(&image(record.new_image()))?;
+                seen.names.see_offer(&user, booking, beside);
+                touched.names.insert(user);
+            }
+            Key::Show(_) => {
+                let wishes = stream::wishes(&image(record.new_image()))?;
+                seen.names.wishes_line.push((now, wishes));
             }
             Key::Room(_) => {
                 let room = stream::room(&image(record.new_image()))?;
@@ -299,6 +334,9 @@ impl Witness {
         }
         for user in &touched.buyers {
             faults.extend(self.tally_of(seen, user).into_iter().map(|what| ("I4", what)));
+        }
+        for user in &touched.names {
+            faults.extend(seen.names.unfit(user, &seen.bookings).map(|what| ("I32", what)));
         }
         if touched.places {
             let live = seen.bookings.values().filter(|booking| booking.status.reason().is_none());

@@ -1,13 +1,16 @@
 //! What everything in a simulation shares.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use domain::ids::BookingId;
 use testkit::{engine::Engine, payments::Provider};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{history::History, options::Options, plant::Plant, time::SimulatedClock, trace::Trace, witness::Witness};
 
@@ -30,7 +33,7 @@ pub(crate) struct World {
     pub(crate) plant: Option<Plant>,
     pub(crate) news: mpsc::UnboundedSender<News>,
     pub(crate) witness: OnceLock<Witness>,
-    healed: AtomicBool,
+    healed: OnceLock<Instant>,
     calls: AtomicU64,
     invocations: AtomicU64,
 }
@@ -54,7 +57,7 @@ impl World {
             plant,
             news,
             witness: OnceLock::new(),
-            healed: AtomicBool::new(false),
+            healed: OnceLock::new(),
             calls: AtomicU64::new(0),
             invocations: AtomicU64::new(0),
         }
@@ -67,12 +70,18 @@ impl World {
 
     /// Nothing goes wrong any more.
     pub(crate) fn heal(&self) {
-        self.healed.store(true, Ordering::Relaxed);
+        // Whoever heals again changes nothing.
+        let _ = self.healed.set(Instant::now());
     }
 
     /// Whether nothing goes wrong any more.
     pub(crate) fn is_healed(&self) -> bool {
-        self.healed.load(Ordering::Relaxed)
+        self.healed.get().is_some()
+    }
+
+    /// For how long nothing has gone wrong any more.
+    pub(crate) fn healed_for(&self) -> Option<Duration> {
+        self.healed.get().map(Instant::elapsed)
     }
 
     /// One more call of the table or the provider.

@@ -5,6 +5,7 @@ use domain::{
     booking::Booking,
     hold::{Taken, Tally},
     queue::Room,
+    waitlist::{Entry, Wish, Wishes},
 };
 use serde_dynamo::Item as Image;
 
@@ -16,6 +17,7 @@ use crate::{
     keys::Key,
     queue,
     seat::SeatItem,
+    waitlist,
 };
 
 /// The booking before and after a stream record, from the record's keys and images (empty where there is none).
@@ -74,6 +76,31 @@ pub fn arrival(image: &Image) -> Result<i64, StoreError> {
 /// `Corrupt` when it does not decode.
 pub fn room(image: &Image) -> Result<Room, StoreError> {
     queue::room_of(item(image))
+}
+
+/// The name on a waitlist that an image is of.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn waitlist_entry(image: &Image) -> Result<Entry, StoreError> {
+    waitlist::decode_entry(item(image))
+}
+
+/// What stands beside a name: its place in line, or its offer; with the version of the entry that it belongs to. `None` of
+/// an empty image: it is gone.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn beside_waitlist_entry(image: &Image) -> Result<Option<(Wish, u64)>, StoreError> {
+    if image.is_empty() { Ok(None) } else { waitlist::beside_of(item(image)).map(Some) }
+}
+
+/// What the image of a show says that its waitlist waits for.
+///
+/// # Errors
+/// `Corrupt` when it does not decode.
+pub fn wishes(image: &Image) -> Result<Wishes, StoreError> {
+    waitlist::wishes_of(item(image)).map(|(wishes, _)| wishes)
 }
 
 fn item(image: &Image) -> Item {

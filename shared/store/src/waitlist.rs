@@ -164,7 +164,7 @@ fn encode_entry(entry: &Entry) -> Result<Item, StoreError> {
     encode(&key_of_entry(entry), &item)
 }
 
-fn decode_entry(item: Item) -> Result<Entry, StoreError> {
+pub(crate) fn decode_entry(item: Item) -> Result<Entry, StoreError> {
     let Key::WaitlistEntry(show, buyer) = key_of(&item)? else {
         return Err(StoreError::Corrupt("not a waitlist entry's key".to_owned()));
     };
@@ -207,6 +207,21 @@ fn decode_place(item: Item) -> Result<Place, StoreError> {
     let joined_at = i64::try_from(joined_at).ok().and_then(from_millis);
     let joined_at = joined_at.ok_or_else(|| StoreError::Corrupt(format!("{show}: an arrival outside the calendar")))?;
     Ok(Place { joined_at, buyer, wish: decode::<BesideItem>(item)?.w })
+}
+
+/// The wish in what stands beside an entry, and the version of the entry that it belongs to.
+pub(crate) fn beside_of(item: Item) -> Result<(Wish, u64), StoreError> {
+    decode::<BesideItem>(item).map(|item| (item.w, item.n))
+}
+
+/// What is waited for by a show's item, and the number of the change that made it so.
+pub(crate) fn wishes_of(item: Item) -> Result<(Wishes, u64), StoreError> {
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(rename = "w", default)]
+        waitlist: WishesItem,
+    }
+    decode::<Part>(item).map(|Part { waitlist }| (waitlist.wishes, waitlist.version))
 }
 
 impl Store {
@@ -392,14 +407,8 @@ impl Store {
     /// # Errors
     /// The table's.
     pub async fn wishes(&self, show: ShowId) -> Result<(Wishes, u64), StoreError> {
-        #[derive(Deserialize)]
-        struct Part {
-            #[serde(rename = "w", default)]
-            waitlist: WishesItem,
-        }
         let item = self.get_item(&Key::Show(show), true).await?;
-        let part = item.map(decode::<Part>).transpose()?;
-        Ok(part.map(|Part { waitlist }| (waitlist.wishes, waitlist.version)).unwrap_or_default())
+        item.map_or_else(|| Ok(Default::default()), wishes_of)
     }
 
     /// Sees to it that `wish` is among what is waited for, and the show on the list of those that have a waitlist.

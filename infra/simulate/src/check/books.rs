@@ -19,6 +19,7 @@ use crate::{
     history::{Answer, Asked},
     people::Person,
     run::TICKET_SIGNING_KEY,
+    watch::{Sight, Switchboard},
     world::World,
 };
 
@@ -63,7 +64,7 @@ pub(crate) fn parts(world: &World) {
         match call.answer {
             Answer::Is { .. } => *part = (amount_minor, true),
             Answer::Unknown => part.0 = amount_minor,
-            Answer::Done | Answer::Refused { .. } => {}
+            Answer::Done | Answer::Named { .. } | Answer::Refused { .. } => {}
         }
     }
     for (id, parts) in asked {
@@ -115,8 +116,8 @@ pub(crate) fn tickets(world: &World) {
     }
 }
 
-/// The map shows what seats are.
-pub(crate) async fn map(world: &World, visitor: &Person) {
+/// The map shows what seats are, and whoever watches has what the map shows.
+pub(crate) async fn map(world: &World, visitor: &Person, board: &Switchboard) {
     let path = format!("/v1/shows/{}/sections/{}/availability", sale::show().id, hall::SECTION);
     let (status, body) = visitor.read(&path).await;
     let bytes = BASE64_STANDARD.decode(body["seats"].as_str().unwrap_or_default()).unwrap_or_default();
@@ -135,6 +136,15 @@ pub(crate) async fn map(world: &World, visitor: &Person) {
     let map: Vec<u8> = (0..seats.len()).map(shown).collect();
     if status != 200 || map != truth {
         world.witness().accuse("I15", format!("the map shows {map:?} ({status}), and the seats are {truth:?}"));
+    }
+    let shows = Sight {
+        version: body["version"].as_u64().unwrap_or_default(),
+        seats: body["seats"].as_str().unwrap_or_default().to_owned(),
+    };
+    let sights = board.sights();
+    let all = (0..world.options.watchers).map(|number| (number, sights.get(&number)));
+    for (number, sight) in all.filter(|(_, sight)| *sight != Some(&shows)) {
+        world.witness().accuse("the live map", format!("the map shows {shows:?}, and watcher {number} has {sight:?}"));
     }
 }
 

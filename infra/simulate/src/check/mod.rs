@@ -2,12 +2,13 @@
 //! be true after every single write, the witness has seen to.
 
 mod books;
+mod line;
 mod rest;
 mod told;
 
 use usher::assembly::Assembly;
 
-use crate::{people::Person, world::World};
+use crate::{people::Person, watch::Switchboard, world::World};
 
 pub(crate) use rest::unrest;
 
@@ -15,13 +16,15 @@ pub(crate) use rest::unrest;
 pub(crate) const BOOKING_ID_KEY: &str = "the booking ids of the simulation";
 
 /// Everything, once everything is at rest.
-pub(crate) async fn everything(world: &World, house: &Assembly, visitor: &Person) {
+pub(crate) async fn everything(world: &World, house: &Assembly, visitor: &Person, board: &Switchboard) {
     told::claims(world);
     told::bookings(world);
+    line::names(world);
+    line::quicker(world);
     books::money(world);
     books::parts(world);
     books::ledger(world).await;
     books::tickets(world);
-    books::map(world, visitor).await;
+    books::map(world, visitor, board).await;
     books::reconciled(world, house).await;
 }

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use crate::{
-    check::books::unbalanced,
+    check::{books::unbalanced, line::unserved},
     shelf::{Postbox, Shelf},
     world::World,
 };
@@ -15,6 +15,7 @@ use crate::{
 /// Everything that still has to happen: stuck seats, debts, tickets and mail.
 pub(crate) fn unrest(world: &World, shelf: &Shelf, postbox: &Postbox) -> Vec<String> {
     let mut left = unbalanced(world);
+    left.extend(unserved(world));
     let seen = world.witness().seen();
     for booking in seen.bookings.values() {
         let id = booking.id;
@@ -46,6 +47,8 @@ fn must_be_told(event: &Event, booking: &Booking) -> bool {
     match (event.kind, booking.status) {
         (Kind::BookingPaid, _) => booking.is_paid(),
         (Kind::RefundDone, _) => refunded,
+        // An offer that nobody took was perhaps not seen in time.
+        (Kind::BookingCancelled, Status::Cancelled(Reason::Expired)) if booking.offered => true,
         // Of a hold that nobody began to pay there is nothing to say.
         (Kind::BookingCancelled, Status::Cancelled(reason)) => {
             matches!(reason, Reason::Buyer | Reason::ShowCancelled | Reason::SeatsLost)

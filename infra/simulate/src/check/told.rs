@@ -11,7 +11,7 @@ use domain::{
 use testkit::sale;
 
 use crate::{
-    check::BOOKING_ID_KEY,
+    check::{BOOKING_ID_KEY, line::kept_for_nobody},
     hall,
     history::{Answer, Asked, Call},
     options::Kind,
@@ -32,7 +32,7 @@ pub(crate) fn claims(world: &World) {
                     let fault = refused(world, &seen, call, slug, unavailable);
                     faults.extend(fault.map(|what| ("I11", what)));
                 }
-                Answer::Unknown | Answer::Done => {}
+                Answer::Unknown | Answer::Done | Answer::Named { .. } => {}
             }
         }
         if world.options.rate(Kind::Late) == 0 && world.options.rate(Kind::Slow) == 0 {
@@ -45,7 +45,7 @@ pub(crate) fn claims(world: &World) {
 }
 
 /// The id that a claim's booking has.
-fn id_of(call: &Call, key: &str) -> BookingId {
+pub(crate) fn id_of(call: &Call, key: &str) -> BookingId {
     let key = key.parse().expect("an idempotency key");
     BookingId::derive(BOOKING_ID_KEY.as_bytes(), &call.buyer, sale::show().id, &key)
 }
@@ -68,7 +68,7 @@ fn granted(seen: &Seen, call: &Call, id: BookingId, seats: &[SeatId]) -> Option<
 }
 
 /// What `line` was at some moment of the call.
-fn during<'a, T>(line: Option<&'a Line<T>>, call: &Call) -> impl Iterator<Item = &'a T> {
+pub(crate) fn during<'a, T>(line: Option<&'a Line<T>>, call: &Call) -> impl Iterator<Item = &'a T> {
     let line = line.map_or(&[][..], Vec::as_slice);
     let first = line.iter().rposition(|(at, _)| *at < call.began_ms).unwrap_or(0);
     line[first..].iter().filter(|(at, _)| *at <= call.ended_ms).map(|(_, value)| value)
@@ -91,6 +91,7 @@ fn refused(world: &World, seen: &Seen, call: &Call, slug: &str, unavailable: &[S
         }
         // Best available goes by the map, which may be behind.
         "no-block" => None,
+        "waitlisted" if world.options.offer_seconds.is_some() => kept_for_nobody(seen, call),
         "admission-required" if world.options.admissions_max.is_some() => None,
         "not-on-sale" if world.options.calls_off_after_seconds.is_some() => None,
         _ => Some(format!("nobody expects {slug}: {call:?}")),
