@@ -34,8 +34,6 @@ use crate::hints::Hints;
 
 /// The header that an admission is shown in.
 const ADMISSION: &str = "usher-admission";
-/// The shortest key that booking ids are derived with, in bytes.
-const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
 
 /// Holds of one buyer at a show within ten minutes, unless a setting says otherwise, before they are asked for proof.
 const CHURN_HOLDS_MAX_DEFAULT: u32 = 300;
@@ -57,16 +55,13 @@ impl Options {
     /// live as short as a second, so that expiry can be watched.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let key = settings.text("BOOKING_ID_KEY").into_bytes();
-        if !key.is_empty() && key.len() < BOOKING_ID_KEY_BYTES_MIN {
-            let () = settings.malformed("BOOKING_ID_KEY", &format!("at least {BOOKING_ID_KEY_BYTES_MIN} bytes"));
-        }
+        let booking_id_key = settings.booking_id_key();
         let shortest = if settings.is_local() { 1 } else { *HOLD_TTL_SECONDS.start() };
         let range = shortest..=*HOLD_TTL_SECONDS.end();
         let hold_ttl_seconds = settings.number("HOLD_TTL_SECONDS", range, HOLD_TTL_SECONDS_DEFAULT);
         Self {
             auth: settings.auth(),
-            booking_id_key: key,
+            booking_id_key,
             admission_key: settings.admission_key(),
             hold_ttl_seconds,
             churn_holds_max: settings.number("CHURN_HOLDS_MAX", 1..=u32::MAX, CHURN_HOLDS_MAX_DEFAULT),

@@ -25,8 +25,6 @@ use outbound::timers::Timers;
 use serde::Deserialize;
 use store::{Store, cache::Catalogue, mode::Modes};
 
-/// The shortest key that booking ids are derived with, in bytes.
-const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
 /// Shows looked after in one tick, at most; each minute begins at another.
 const SHOWS_PER_TICK_MAX: usize = 300;
 /// Shows looked after at the same time.
@@ -43,14 +41,11 @@ impl Options {
     /// a second, so that its end can be watched.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let key = settings.text("BOOKING_ID_KEY").into_bytes();
-        if !key.is_empty() && key.len() < BOOKING_ID_KEY_BYTES_MIN {
-            let () = settings.malformed("BOOKING_ID_KEY", &format!("at least {BOOKING_ID_KEY_BYTES_MIN} bytes"));
-        }
+        let booking_id_key = settings.booking_id_key();
         let shortest = if settings.is_local() { 1 } else { *OFFER_SECONDS.start() };
         let range = shortest..=*OFFER_SECONDS.end();
         let offer_seconds = settings.number("WAITLIST_OFFER_SECONDS", range, OFFER_SECONDS_DEFAULT);
-        Self { booking_id_key: key, offer_seconds }
+        Self { booking_id_key, offer_seconds }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{auth::Auth, run::Failure};
 
 /// What the value of a setting that is kept elsewhere begins with.
 const SECRET_PREFIX: &str = "secret:";
+/// The shortest key that booking ids are derived with, in bytes.
+const BOOKING_ID_KEY_BYTES_MIN: usize = 16;
 
 /// The named values a function starts from, and what is wrong with them.
 pub struct Settings {
@@ -103,6 +105,15 @@ impl Settings {
         TokenKey::new(key)
     }
 
+    /// `BOOKING_ID_KEY`: what booking ids are derived with.
+    pub fn booking_id_key(&self) -> Vec<u8> {
+        let key = self.text("BOOKING_ID_KEY").into_bytes();
+        if !key.is_empty() && key.len() < BOOKING_ID_KEY_BYTES_MIN {
+            let () = self.malformed("BOOKING_ID_KEY", &format!("at least {BOOKING_ID_KEY_BYTES_MIN} bytes"));
+        }
+        key
+    }
+
     /// How callers are known: see [`Auth`].
     pub fn auth(&self) -> Auth {
         Auth::from_settings(self)
@@ -176,6 +187,19 @@ mod tests {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
+    fn a_key_of_booking_ids_that_can_be_guessed_stops_the_start_and_is_not_told() {
+        let told = |key: &str| {
+            let settings = settings(&[("BOOKING_ID_KEY", key)]);
+            assert_eq!(settings.booking_id_key(), key.as_bytes());
+            settings.check().err().map(|failure| failure.to_string())
+        };
+        let only = |problem: &str| Some(format!("settings:\n  BOOKING_ID_KEY: {problem}"));
+        assert_eq!(told("0123456789abcdef"), None);
+        assert_eq!(told("0123456789abcde"), only("at least 16 bytes"));
+        assert_eq!(told(""), only("not set"));
     }
 
     #[tokio::test]

@@ -1,51 +1,30 @@
-//! Every key of the table. No other file has a key's text in it.
+//! Every key of the table. No other module has a key's text in it.
+
+mod partitions;
 
 use std::{fmt, str::FromStr};
 
 use domain::{
     Timestamp,
     ids::{
-        AccessCode, AreaId, BookingId, ConnectionId, EventId, GateId, IllFormed, RowId, SeatId, SectionId, ShowId,
-        TicketId, UserId, VenueId,
+        AccessCode, AreaId, BookingId, ConnectionId, EventId, GateId, IllFormed, SeatId, SectionId, ShowId, TicketId,
+        UserId, VenueId,
     },
     ledger,
     live::Topic,
-    queue::QUEUE_SHARDS,
     reconcile::Scope,
     time::{from_millis, millis},
 };
 use uuid::Uuid;
 
-/// Partition of the work on house seats that is not over: seldom any.
-pub const HOUSE_RUNS: &str = "SHOWS#HOUSE";
-/// Partition of the shows that are being called off: seldom more than one.
-pub const CALL_OFFS: &str = "SHOWS#CALLED-OFF";
-/// Partition of the shows whose waiting rooms are looked after.
-pub const WAITING_ROOMS: &str = "SHOWS#WAITING";
-/// Partition of the shows that have a waitlist.
-pub const WAITLISTS: &str = "SHOWS#WAITLISTS";
-/// A show's waitlist is spread over this many partitions: some 4,000 names a second. Fixed for ever: an entry is found by
-/// hashing.
-pub const WAITLIST_SHARDS: u16 = 8;
-/// What the sort keys of the names in line begin with.
-pub const WAITLIST_PLACES: &str = "PLACE#";
-/// What the sort keys of open offers begin with.
-pub const WAITLIST_OFFERS: &str = "OFFER#";
-/// A show's buyers are spread over this many partitions. Fixed for ever: a buyer's item is found by hashing.
-pub const BUYER_SHARDS: u16 = 64;
-/// The due index is spread over this many partitions, each of which the sweep walks.
-pub const DUE_SHARDS: u16 = 16;
-/// A show's presale codes are spread over this many partitions. Fixed for ever: a code is found by hashing.
-pub const CODE_SHARDS: u16 = 16;
-/// A show's ledger is spread over this many partitions. Fixed for ever: an entry is found by hashing its booking.
-pub const LEDGER_SHARDS: u16 = 16;
-/// A show's scans, and the counts of its gates, are spread over this many partitions. Fixed for ever: a scan is found by
-/// hashing its ticket.
-pub const SCAN_SHARDS: u16 = 16;
-/// All who watch a show are spread over this many partitions. Fixed while anybody watches: a watcher is found by hashing.
-/// Those of a section are in one, so that a telling asks once: a connection's message writes one of them, and fewer messages
-/// are let in than a partition takes writes (`LiveRateLimit`).
-pub const WATCHER_SHARDS: u16 = 4;
+pub use self::partitions::{
+    BUYER_SHARDS, CALL_OFFS, CODE_SHARDS, DUE_SHARDS, HOUSE_RUNS, LEDGER_SHARDS, SCAN_SHARDS, WAITING_ROOMS,
+    WAITLIST_OFFERS, WAITLIST_PLACES, WAITLIST_SHARDS, WAITLISTS, WATCHER_SHARDS, buyer_shard, buyers, catalogue_all,
+    catalogue_city, catalogue_term, code_shard, codes, due_shard, due_shard_of, fold, ledger, ledger_of_booking,
+    ledger_shard_of, owned, place_shard, places, revocations, scan_shard, scan_tallies, seat_row, waitlist,
+    watcher_shard, watcher_shards, watchers,
+};
+use self::partitions::{COUNTS, topic_name, waitlist_of};
 
 /// Partition key and sort key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -340,169 +319,8 @@ fn in_waitlist(show: ShowId, sk: &str) -> Option<Key> {
     })
 }
 
-/// Partition of a row's seats: a hot show spreads over its rows.
-#[must_use]
-pub fn seat_row(show: ShowId, section: &SectionId, row: &RowId) -> String {
-    format!("SEATS#{show}#{section}#{row}")
-}
-
-/// Partition of one of a show's buyer shards.
-#[must_use]
-pub fn buyers(show: ShowId, shard: u16) -> String {
-    format!("BUYERS#{show}#{shard}")
-}
-
-/// Partition number `shard` of a show's waitlist.
-#[must_use]
-pub fn waitlist(show: ShowId, shard: u16) -> String {
-    format!("WAITLIST#{show}#{shard}")
-}
-
-fn waitlist_of(show: ShowId, user: &UserId) -> String {
-    waitlist(show, fold(user.as_str().as_bytes(), WAITLIST_SHARDS))
-}
-
-/// Partition of an organiser's events.
-#[must_use]
-pub fn owned(owner: &UserId) -> String {
-    format!("OWNER#{owner}")
-}
-
-/// Partition of the whole catalogue's `month`.
-#[must_use]
-pub fn catalogue_all(month: &str) -> String {
-    format!("ALL#{month}")
-}
-
-/// Partition of a city's `month`.
-#[must_use]
-pub fn catalogue_city(city: &str, month: &str) -> String {
-    format!("CITY#{city}#{month}")
-}
-
-/// Partition of a search word.
-#[must_use]
-pub fn catalogue_term(token: &str) -> String {
-    format!("TERM#{token}")
-}
-
-/// Partition of the due index that `booking` falls in.
-#[must_use]
-pub fn due_shard_of(booking: BookingId) -> String {
-    due_shard(fold(booking.uuid().as_bytes(), DUE_SHARDS))
-}
-
-/// Partition number `shard` of the due index.
-#[must_use]
-pub fn due_shard(shard: u16) -> String {
-    format!("DUE#{shard}")
-}
-
-/// Partition number `shard` of a show's ledger.
-#[must_use]
-pub fn ledger(show: ShowId, shard: u16) -> String {
-    format!("LEDGER#{show}#{shard}")
-}
-
-/// What the sort keys of a booking's entries begin with.
-#[must_use]
-pub fn ledger_of_booking(booking: BookingId) -> String {
-    format!("{booking}#")
-}
-
-/// The shard of a show's ledger that `booking` falls in.
-#[must_use]
-pub fn ledger_shard_of(booking: BookingId) -> u16 {
-    fold(booking.uuid().as_bytes(), LEDGER_SHARDS)
-}
-
-/// Partition number `shard` of a show's presale codes.
-#[must_use]
-pub fn codes(show: ShowId, shard: u16) -> String {
-    format!("CODES#{show}#{shard}")
-}
-
-/// The shard of a show's presale codes that `code` falls in.
-#[must_use]
-pub fn code_shard(code: &AccessCode) -> u16 {
-    fold(code.as_str().as_bytes(), CODE_SHARDS)
-}
-
-/// The shard of a show's scans that `ticket` falls in.
-#[must_use]
-pub fn scan_shard(ticket: TicketId) -> u16 {
-    fold(ticket.uuid().as_bytes(), SCAN_SHARDS)
-}
-
-/// Partition number `shard` of the counts of a show's gates.
-#[must_use]
-pub fn scan_tallies(show: ShowId, shard: u16) -> String {
-    format!("GATES#{show}#{shard}")
-}
-
-/// Partition of a show's revoked bookings.
-#[must_use]
-pub fn revocations(show: ShowId) -> String {
-    format!("REVOKED#{show}")
-}
-
-/// Partition number `shard` of those who watch `topic`.
-#[must_use]
-pub fn watchers(topic: &Topic, shard: u16) -> String {
-    format!("CONN#{}#{}#{shard}", topic.show(), topic_name(topic))
-}
-
-/// How many shards a topic's watchers have.
-#[must_use]
-pub const fn watcher_shards(topic: &Topic) -> u16 {
-    match topic {
-        Topic::Section(..) => 1,
-        Topic::Counts(_) => WATCHER_SHARDS,
-    }
-}
-
-/// The shard of a topic's watchers that `connection` falls in.
-#[must_use]
-pub fn watcher_shard(topic: &Topic, connection: &ConnectionId) -> u16 {
-    fold(connection.as_str().as_bytes(), watcher_shards(topic))
-}
-
-/// The name of the counts, among sections: none can be called that.
-const COUNTS: &str = "*";
-
-fn topic_name(topic: &Topic) -> &str {
-    topic.section().map_or(COUNTS, SectionId::as_str)
-}
-
 fn topic(show: ShowId, name: &str) -> Option<Topic> {
     if name == COUNTS { Some(Topic::Counts(show)) } else { Some(Topic::Section(show, id(name)?)) }
-}
-
-/// The shard of a show's buyers that `user` falls in.
-#[must_use]
-pub fn buyer_shard(user: &UserId) -> u16 {
-    fold(user.as_str().as_bytes(), BUYER_SHARDS)
-}
-
-/// Partition number `shard` of a show's places.
-#[must_use]
-pub fn places(show: ShowId, shard: u16) -> String {
-    format!("QUEUE#{show}#{shard}")
-}
-
-/// The partition of a show's places that `user` falls in.
-#[must_use]
-pub fn place_shard(user: &UserId) -> u16 {
-    fold(user.as_str().as_bytes(), QUEUE_SHARDS)
-}
-
-/// A stable hash (FNV-1a) of `bytes`, below `bound`. Stored keys depend on it: it may never change.
-#[must_use]
-pub fn fold(bytes: &[u8], bound: u16) -> u16 {
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    u16::try_from((hash ^ (hash >> 32)) % u64::from(bound.max(1))).unwrap_or_default()
 }
 
 fn id<T: FromStr>(text: &str) -> Option<T> {
@@ -536,184 +354,4 @@ fn entry(sk: &str) -> Option<Entry> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn uuids() -> impl Strategy<Value = Uuid> {
-        any::<u128>().prop_map(Uuid::from_u128)
-    }
-
-    fn slug<T: FromStr<Err = IllFormed> + fmt::Debug>() -> impl Strategy<Value = T> {
-        "[A-Za-z0-9_.~-]{1,32}".prop_map(|text| text.parse().unwrap())
-    }
-
-    fn user() -> impl Strategy<Value = UserId> {
-        "[ -~]{1,60}".prop_map(|text| text.parse().unwrap())
-    }
-
-    fn seats() -> impl Strategy<Value = SeatId> {
-        (slug(), slug(), slug()).prop_map(|(section, row, seat)| SeatId { section, row, seat })
-    }
-
-    fn connection() -> impl Strategy<Value = ConnectionId> {
-        "[ -~]{1,60}".prop_map(|text| text.parse().unwrap())
-    }
-
-    fn topics() -> impl Strategy<Value = Topic> {
-        let show = || uuids().prop_map(ShowId::from_uuid);
-        prop_oneof![
-            (show(), slug()).prop_map(|(show, section)| Topic::Section(show, section)),
-            show().prop_map(Topic::Counts),
-        ]
-    }
-
-    fn entries() -> impl Strategy<Value = Entry> {
-        let dates = (2000u32..2100, 1u32..13, 1u32..32).prop_map(|(y, m, d)| format!("{y}-{m:02}-{d:02}"));
-        (dates, uuids()).prop_map(|(date, event)| Entry { date, event: EventId::from_uuid(event) })
-    }
-
-    fn keys() -> impl Strategy<Value = Key> {
-        let show = || uuids().prop_map(ShowId::from_uuid);
-        let venue = || uuids().prop_map(VenueId::from_uuid);
-        let months = "20[0-9]{2}-[01][0-9]";
-        prop_oneof![
-            (show(), seats()).prop_map(|(show, seat)| Key::Seat(show, seat)),
-            (show(), slug(), any::<u16>()).prop_map(|(show, area, shard)| Key::AreaShard(show, area, shard)),
-            uuids().prop_map(|id| Key::Booking(BookingId::from_uuid(id))),
-            (show(), user()).prop_map(|(show, user)| Key::Buyer(show, user)),
-            venue().prop_map(Key::Venue),
-            (venue(), any::<u32>()).prop_map(|(venue, version)| Key::Plan(venue, version)),
-            (venue(), any::<u32>(), slug())
-                .prop_map(|(venue, version, section)| Key::PlanSection(venue, version, section)),
-            uuids().prop_map(|id| Key::Event(EventId::from_uuid(id))),
-            (user(), 0..4_102_444_800_000i64, uuids())
-                .prop_map(|(owner, at, id)| { Key::Owned(owner, from_millis(at).unwrap(), EventId::from_uuid(id)) }),
-            show().prop_map(Key::Show),
-            (months, entries()).prop_map(|(month, entry)| Key::All(month, entry)),
-            ("[a-z一-龥-]{1,20}", months, entries()).prop_map(|(city, month, entry)| Key::City(city, month, entry)),
-            ("[a-z0-9一-龥]{1,20}", entries()).prop_map(|(token, entry)| Key::Term(token, entry)),
-            Just(Key::Months),
-            (show(), slug()).prop_map(|(show, section)| Key::Availability(show, section)),
-            ("[a-z]{1,9}", "[ -~]{1,60}").prop_map(|(sender, receipt)| Key::Receipt(sender, receipt)),
-            show().prop_map(Key::CallOff),
-            (show(), uuids()).prop_map(|(show, job)| Key::House(show, job)),
-            (show(), uuids()).prop_map(|(show, job)| Key::HouseRun(show, job)),
-            show().prop_map(Key::Waitlist),
-            (show(), user()).prop_map(|(show, user)| Key::WaitlistEntry(show, user)),
-            (show(), 0..999_999_999_999_999u64, user()).prop_map(|(show, at, user)| Key::WaitlistPlace(show, at, user)),
-            (show(), uuids(), user()).prop_map(|(show, id, user)| Key::WaitlistOffer(
-                show,
-                BookingId::from_uuid(id),
-                user
-            )),
-            (show(), uuids(), any::<u64>(), proptest::sample::select(ledger::Kind::ALL.to_vec())).prop_map(
-                |(show, booking, version, kind)| {
-                    Key::LedgerEntry(show, BookingId::from_uuid(booking), version, kind)
-                }
-            ),
-            prop_oneof![Just(Scope::Young), Just(Scope::All)].prop_map(Key::Reconciliation),
-            Just(Key::Mode),
-            (show(), "[A-Z0-9-]{4,32}").prop_map(|(show, code)| Key::Code(show, code.parse().unwrap())),
-            (show(), uuids()).prop_map(|(show, id)| Key::Scan(show, TicketId::from_uuid(id))),
-            (show(), any::<u16>(), slug()).prop_map(|(show, shard, gate)| Key::ScanTally(show, shard, gate)),
-            (show(), 0..4_102_444_800_000i64, uuids()).prop_map(|(show, at, id)| {
-                Key::Revocation(show, from_millis(at).unwrap(), BookingId::from_uuid(id))
-            }),
-            (show(), user()).prop_map(|(show, user)| Key::Place(show, user)),
-            show().prop_map(Key::Room),
-            show().prop_map(Key::Draw),
-            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Arrivals(show, shard)),
-            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Permits(show, shard)),
-            (show(), any::<u16>()).prop_map(|(show, shard)| Key::Admitted(show, shard)),
-            show().prop_map(Key::WaitingRoom),
-            show().prop_map(Key::MapCheck),
-            connection().prop_map(Key::Connection),
-            (topics(), connection()).prop_map(|(topic, connection)| Key::Watcher(topic, connection)),
-            topics().prop_map(Key::Promise),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn every_key_is_read_back_from_its_text(key in keys()) {
-            let (pk, sk) = key.parts();
-            prop_assert_eq!(Key::parse(&pk, &sk), Ok(key));
-        }
-
-        #[test]
-        fn no_text_makes_the_parser_panic(pk in ".{0,60}", sk in ".{0,60}") {
-            let _ = Key::parse(&pk, &sk);
-        }
-
-        /// Two things never share an item.
-        #[test]
-        fn different_keys_have_different_texts(one in keys(), other in keys()) {
-            prop_assert_eq!(one == other, one.parts() == other.parts());
-        }
-    }
-
-    #[test]
-    fn the_texts_of_the_keys() {
-        let uuid = Uuid::from_u128;
-        let (show, venue) = (ShowId::from_uuid(uuid(1)), VenueId::from_uuid(uuid(2)));
-        let event = EventId::from_uuid(uuid(3));
-        let seat: SeatId = "A:r1:7".parse().unwrap();
-        let section = seat.section.clone();
-        let entry = Entry { date: "2026-11-22".to_owned(), event };
-        let keys = [
-            Key::Seat(show, seat),
-            Key::AreaShard(show, "floor".parse().unwrap(), 3),
-            Key::Booking(BookingId::from_uuid(uuid(4))),
-            Key::Buyer(show, "ada".parse().unwrap()),
-            Key::Venue(venue),
-            Key::Plan(venue, 1),
-            Key::PlanSection(venue, 1, section.clone()),
-            Key::Event(event),
-            Key::Owned("ada".parse().unwrap(), from_millis(1_795_359_600_000).unwrap(), event),
-            Key::Show(show),
-            Key::All("2026-11".to_owned(), entry.clone()),
-            Key::City("sao-paulo".to_owned(), "2026-11".to_owned(), entry.clone()),
-            Key::Term("flute".to_owned(), entry),
-            Key::Months,
-            Key::Availability(show, section.clone()),
-            Key::Receipt("stripe".to_owned(), "evt_1".to_owned()),
-            Key::CallOff(show),
-            Key::House(show, uuid(8)),
-            Key::HouseRun(show, uuid(8)),
-            Key::Waitlist(show),
-            Key::WaitlistEntry(show, "ada".parse().unwrap()),
-            Key::WaitlistPlace(show, 1_795_000_000_000, "ada".parse().unwrap()),
-            Key::WaitlistOffer(show, BookingId::from_uuid(uuid(4)), "ada".parse().unwrap()),
-            Key::LedgerEntry(show, BookingId::from_uuid(uuid(4)), 5, ledger::Kind::Captured),
-            Key::Reconciliation(Scope::Young),
-            Key::Mode,
-            Key::Code(show, "FAN-CLUB".parse().unwrap()),
-            Key::Scan(show, TicketId::from_uuid(uuid(5))),
-            Key::ScanTally(show, 3, "north".parse().unwrap()),
-            Key::Revocation(show, from_millis(1_795_359_600_000).unwrap(), BookingId::from_uuid(uuid(4))),
-            Key::Place(show, "ada".parse().unwrap()),
-            Key::Room(show),
-            Key::Draw(show),
-            Key::Arrivals(show, 3),
-            Key::Permits(show, 3),
-            Key::Admitted(show, 3),
-            Key::WaitingRoom(show),
-            Key::MapCheck(show),
-            Key::Connection("L0SM9cOFvHcCIhw=".parse().unwrap()),
-            Key::Watcher(Topic::Section(show, section.clone()), "L0SM9cOFvHcCIhw=".parse().unwrap()),
-            Key::Watcher(Topic::Counts(show), "L0SM9cOFvHcCIhw=".parse().unwrap()),
-            Key::Promise(Topic::Section(show, section)),
-            Key::Promise(Topic::Counts(show)),
-        ];
-        let texts: Vec<String> = keys
-            .iter()
-            .map(|key| {
-                let (pk, sk) = key.parts();
-                format!("{pk} | {sk}")
-            })
-            .collect();
-        insta::assert_snapshot!(texts.join("\n"));
-    }
-}
+mod tests;
