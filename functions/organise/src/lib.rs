@@ -66,7 +66,7 @@ impl App {
             ids,
             uploads,
             plan_bytes_max: usize::try_from(plan_bytes_max).unwrap_or(PLAN_BODY_BYTES_MAX),
-            code_key: settings.text("BOOKING_ID_KEY").into_bytes(),
+            code_key: settings.booking_id_key(),
             hold_ttl_seconds: settings.number("HOLD_TTL_SECONDS", 1..=u32::MAX, HOLD_TTL_SECONDS_DEFAULT),
         }
     }
