@@ -8,6 +8,7 @@ use crate::{
     run::{run, run_with},
     schemathesis::{Schemathesis, schemathesis},
     simulate,
+    smoke::{Smoke, smoke},
     template::template,
     tools,
     web::{Web, web},
@@ -22,6 +23,7 @@ pub(crate) fn ci() -> Result<(), String> {
     run("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let denied = run_with("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &DOCS)
         .and_then(|()| run("tests", "cargo", &["test", "--workspace", "--locked"]))
+        .and_then(|()| smoke(&Smoke::OF_CI))
         .and_then(|()| simulate::of_ci())
         .and_then(|()| dynamodb_local())
         .and_then(|()| web(&Web::default()))

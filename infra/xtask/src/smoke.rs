@@ -43,6 +43,11 @@ pub(crate) struct Smoke {
     keep: bool,
 }
 
+impl Smoke {
+    /// At this checkout's embedded platform, which has a provider of its own.
+    pub(crate) const OF_CI: Self = Self { url: None, token: None, show: None, payment_url: String::new(), keep: false };
+}
+
 /// Buys, looks at the ticket, and gives it back.
 pub(crate) fn smoke(arguments: &Smoke) -> Result<(), String> {
     if let Some(url) = &arguments.url {
