@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{ProviderError, ids::ConnectionId, time::Clock as _};
+use domain::{ProviderError, Timestamp, ids::ConnectionId, time::Clock as _};
 use edge::live::{CONNECT, DISCONNECT};
 use outbound::live::{Connections, Posted};
 use serde_json::{Value, json};
@@ -161,15 +161,16 @@ impl Watcher {
             let id: ConnectionId = format!("watcher-{}-{attempt}", self.number).parse().expect("printable");
             let heard = self.board.open(id.clone());
             let query = json!({"queryStringParameters": {"show": sale::show().id}});
+            let opened_at = self.world.clock.now();
             let mut end = End::Full;
-            if self.house.socket(CONNECT, &id, self.world.clock.now(), query).await == 200 {
-                end = self.follow(&id, heard).await;
+            if self.house.socket(CONNECT, &id, opened_at, query).await == 200 {
+                end = self.follow((&id, opened_at), heard).await;
                 lock(&self.board.sights).remove(&self.number);
             }
             lock(&self.board.lines).remove(&id);
             // Some vanish without a word.
             if self.dice.in_hundred(70) {
-                self.house.socket(DISCONNECT, &id, self.world.clock.now(), json!({})).await;
+                self.house.socket(DISCONNECT, &id, opened_at, json!({})).await;
             }
             let pause = self.dice.within(1, PAUSE_SECONDS_MAX);
             tokio::time::sleep(Duration::from_secs(if end == End::Full { pause } else { pause.div_ceil(10) })).await;
@@ -177,7 +178,7 @@ impl Watcher {
     }
 
     /// Follows the map over one connection until that ends.
-    async fn follow(&mut self, id: &ConnectionId, mut heard: mpsc::UnboundedReceiver<String>) -> End {
+    async fn follow(&mut self, line: (&ConnectionId, Timestamp), mut heard: mpsc::UnboundedReceiver<String>) -> End {
         let ends = Instant::now() + Duration::from_secs(self.dice.within(20, LASTS_SECONDS_MAX));
         let mut is_subscribed = false;
         let mut say_next = Instant::now();
@@ -192,7 +193,7 @@ impl Watcher {
                 let subscribe =
                     json!({"action": "subscribe", "sections": [hall::SECTION], "versions": versions, "counts": true});
                 say_next = Instant::now() + if is_subscribed { self.ping_pause() } else { ANSWER_MAX };
-                self.say(id, if is_subscribed { ping } else { subscribe });
+                self.say(line, if is_subscribed { ping } else { subscribe });
             }
             let Ok(message) = tokio::time::timeout(Duration::from_secs(1), heard.recv()).await else { continue };
             let Some(message) = message else { return End::Over };
@@ -211,9 +212,9 @@ impl Watcher {
     }
 
     /// Says something, whenever the answer comes.
-    fn say(&self, id: &ConnectionId, what: Value) {
-        let (house, id, now) = (Arc::clone(&self.house), id.clone(), self.world.clock.now());
-        tokio::spawn(async move { house.socket(SAY, &id, now, json!({"body": what.to_string()})).await });
+    fn say(&self, (id, opened_at): (&ConnectionId, Timestamp), what: Value) {
+        let (house, id) = (Arc::clone(&self.house), id.clone());
+        tokio::spawn(async move { house.socket(SAY, &id, opened_at, json!({"body": what.to_string()})).await });
     }
 
     fn ping_pause(&self) -> Duration {
