@@ -7,7 +7,7 @@ use domain::{
     booking::Booking,
     catalogue::{Show, area_shards},
     error::Unavailable,
-    ids::SeatId,
+    ids::{AreaId, SeatId},
     waitlist::house::awaited_in,
 };
 
@@ -51,17 +51,17 @@ impl App {
             return Ok(kept);
         }
         let plan = self.catalogue.plan_overview(show.venue, show.plan_version).await?;
-        for line in &booking.areas {
+        // Of an area there are several lines where its places come from several shards.
+        let mut looked_at: HashSet<&AreaId> = HashSet::new();
+        for line in booking.areas.iter().filter(|line| looked_at.insert(&line.area)) {
             let Some(area) = plan.as_deref().and_then(|plan| plan.area(&line.area)) else { continue };
             if !show.wishes.await_places(&area.category, u32::MAX) {
                 continue;
             }
             let shards = self.settlement.store.area_shards(show.id, &area.id, area_shards(area.capacity)).await?;
             let remaining = shards.iter().map(|(_, left)| left).sum();
-            // Of an area there are several lines where its places come from several shards.
-            let awaited = Unavailable::Area(area.id.clone());
-            if show.wishes.await_places(&area.category, remaining) && !kept.contains(&awaited) {
-                kept.push(awaited);
+            if show.wishes.await_places(&area.category, remaining) {
+                kept.push(Unavailable::Area(area.id.clone()));
             }
         }
         Ok(kept)

@@ -71,10 +71,10 @@ impl Names {
             _ => None,
         });
         let offers: BTreeMap<BookingId, (Wish, u64)> = offer.into_iter().collect();
-        let has = (self.places.get(buyer).cloned(), self.offers.get(buyer).cloned());
-        let has = (has.0.unwrap_or_default(), has.1.unwrap_or_default());
-        if has != (places, offers) {
-            return Some(format!("beside {entry:?} stand {has:?}"));
+        let has_places = self.places.get(buyer).cloned().unwrap_or_default();
+        let has_offers = self.offers.get(buyer).cloned().unwrap_or_default();
+        if (&has_places, &has_offers) != (&places, &offers) {
+            return Some(format!("beside {entry:?} stand {has_places:?} and {has_offers:?}"));
         }
         let offered = bookings.values().filter(|booking| booking.offered && booking.buyer == *buyer);
         for booking in offered.filter(|booking| booking.status == Status::Pending) {
@@ -145,7 +145,7 @@ fn untrue(entry: &Entry, bookings: &BTreeMap<BookingId, Booking>) -> Option<Stri
 
 /// Whether what is offered is something that `wish` could have been given.
 fn fits(booking: &Booking, wish: &Wish) -> bool {
-    let wanted: &dyn Fn(&CategoryId) -> bool = &|category| !wish.accessible && wish.takes(category);
+    let wanted = |category: &CategoryId| !wish.accessible && wish.takes(category);
     let seats = booking.seats.iter().filter(|line| wanted(&line.category)).count();
     let places: u32 = booking.areas.iter().map(|line| line.quantity).sum();
     let is_standing = booking.areas.first().is_some_and(|_| wanted(&crate::hall::standing()));
